@@ -1,0 +1,9 @@
+//! Databases, users and permissions inside ArangoDB, declared as Kubernetes resources and kept that way.
+//!
+//! The map, one line per module:
+
+pub mod arango; // the ArangoDB client: requests, coordinator pool, login; the only user of reqwest
+pub mod cli; // one file per command
+pub mod control_plane; // a real etcd and kube-apiserver as child processes, for the demo and the tests
+pub mod core; // pure: names, plans, policies, decisions
+pub mod stand_in; // an in-memory ArangoDB that answers over HTTP

@@ -1,0 +1,9 @@
+//! The one binary.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // One TLS provider for kube and reqwest. An error means that one is already installed: then that one serves.
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+    arango_operator::cli::main()
+}
