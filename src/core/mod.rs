@@ -2,6 +2,7 @@
 //! arguments. `tests/architecture.rs` reads the sources and fails where that isn't so.
 
 pub mod backoff;
+pub mod balance;
 pub mod claim;
 pub mod condition;
 pub mod hold;

@@ -134,10 +134,7 @@ impl Kind for User {
                     }
                 }
                 memory.password_secret = Some(version);
-                let (user, active) = (user.clone(), *active);
-                server.amend::<Users>(&(), move |all| {
-                    all.entry(user.clone()).or_default().active = active;
-                });
+                note(server, user, *active);
             }
             plan::Action::SetPassword { user, password } => {
                 let (value, version) = read(secrets, password).await?;
@@ -148,10 +145,7 @@ impl Kind for User {
             plan::Action::SetActive { user, active } => {
                 let change = UserChange { password: None, active: Some(*active), extra: None };
                 server.client.for_user(user).update_user(user, &change).await?;
-                let (user, active) = (user.clone(), *active);
-                server.amend::<Users>(&(), move |all| {
-                    all.entry(user.clone()).or_default().active = active;
-                });
+                note(server, user, *active);
             }
             plan::Action::Delete(user) => {
                 match server.client.for_user(user).delete_user(user).await {
@@ -174,6 +168,15 @@ pub use plan::protected;
 /// A user as an object that others may need.
 pub fn object(name: &UserName) -> String {
     format!("user/{name}")
+}
+
+/// Brings what is known of the users up to our own write.
+fn note(server: &Server, user: &UserName, active: bool) {
+    let user = user.clone();
+    server.amend::<Users>(&(), move |all| {
+        let info = all.entry(user.clone());
+        info.or_insert_with(|| UserInfo { active, extra: serde_json::Map::new() }).active = active;
+    });
 }
 
 fn version(secrets: &dyn Secrets, secret: &SecretKeyRef) -> Option<SecretVersion> {
