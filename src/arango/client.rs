@@ -68,7 +68,7 @@ pub struct UserChange {
 }
 
 impl Client {
-    /// A client over a transport, a pool most of the time.
+    /// A client over a transport, a [`super::Pool`] most of the time.
     pub fn new(transport: impl Transport + 'static) -> Self {
         Self::over(Arc::new(transport))
     }

@@ -10,7 +10,7 @@ const MESSAGE_MAX: usize = 200;
 
 /// Why a request did not do what it should. Cheap enough to clone: many waiters share one failed login.
 ///
-/// Nothing of a body is in it but `errorNum` and the cut `errorMessage` of an `ArangoDB` error.
+/// Nothing of a body is in it but `errorNum` and the cut `errorMessage` of an ArangoDB error.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// A coordinator answered, but not with a success.
@@ -89,9 +89,9 @@ pub struct Answer {
     pub path: String,
     /// The HTTP status.
     pub status: StatusCode,
-    /// The server's number, if the body was an `ArangoDB` error.
+    /// The server's number, if the body was an ArangoDB error.
     pub error_num: Option<u32>,
-    /// The server's message, cut to 200 characters; empty if the body was no `ArangoDB` error.
+    /// The server's message, cut to 200 characters; empty if the body was no ArangoDB error.
     pub message: String,
 }
 
@@ -144,7 +144,7 @@ pub enum What {
     Other,
 }
 
-/// The envelope of an `ArangoDB` error (reference: general rules, error body).
+/// The envelope of an ArangoDB error (reference: general rules, error body).
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct ErrorBody {
@@ -155,7 +155,7 @@ pub(super) struct ErrorBody {
 }
 
 impl ErrorBody {
-    /// Reads a body; one that is no `ArangoDB` error has neither number nor message.
+    /// Reads a body; one that is no ArangoDB error has neither number nor message.
     pub(super) fn read(body: &[u8]) -> Self {
         serde_json::from_slice(body).unwrap_or_default()
     }
@@ -176,6 +176,12 @@ impl Error {
         let body = ErrorBody::read(body);
         let error_num = body.error_num;
         Self::Answer(Box::new(Answer { method, path, status, error_num, message: body.cut_message() }))
+    }
+
+    /// A login that was answered with a refusal.
+    pub(super) fn login_refused(user: String, status: StatusCode, body: &[u8]) -> Self {
+        let body = ErrorBody::read(body);
+        Self::LoginRefused { user, status, error_num: body.error_num, message: body.cut_message() }
     }
 
     /// A success that can't be read. Serde's own message quotes what it met, so only the place is told.
