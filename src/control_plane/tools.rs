@@ -1,0 +1,342 @@
+//! The programs: found where `KUBEBUILDER_ASSETS` says, or built from source once per machine.
+//!
+//! The build is that of the Go module in `dev/control-plane`, whose files are part of this binary: it works without a
+//! checkout. What was built is kept in the user's cache folder under a name that says what it was built from.
+
+use std::{
+    env,
+    fs::{self, File, TryLockError},
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use sha2::{Digest, Sha256};
+use tokio::process::Command;
+
+use super::{
+    Error, Progress, ProgressFn,
+    process::{last_lines, log_tail},
+};
+
+const GO_MOD: &str = include_str!("../../dev/control-plane/go.mod");
+const GO_SUM: &str = include_str!("../../dev/control-plane/go.sum");
+
+/// How long one program may take to build, and how long somebody else's build is waited for.
+const BUILD_LIMIT: Duration = Duration::from_secs(30 * 60);
+
+/// How often progress is told.
+const TICK: Duration = Duration::from_secs(1);
+
+/// How often a lock is tried.
+const LOCK_POLL: Duration = Duration::from_millis(100);
+
+/// How long `go version` may take; a newer Go may be fetched by it.
+const VERSION_LIMIT: Duration = Duration::from_secs(300);
+
+/// A program of the module.
+struct Recipe {
+    name: &'static str,
+    package: &'static str,
+    module: &'static str,
+    usual: &'static str,
+}
+
+/// In the order in which they are built: the short one first, so that something is seen to work.
+const RECIPES: [Recipe; 4] = [
+    Recipe {
+        name: "etcd",
+        package: "go.etcd.io/etcd/server/v3",
+        module: "go.etcd.io/etcd/server/v3",
+        usual: "1 minute",
+    },
+    Recipe {
+        name: "kube-apiserver",
+        package: "k8s.io/kubernetes/cmd/kube-apiserver",
+        module: KUBERNETES,
+        usual: "2 to 4 minutes",
+    },
+    Recipe {
+        name: "kube-controller-manager",
+        package: "k8s.io/kubernetes/cmd/kube-controller-manager",
+        module: KUBERNETES,
+        usual: "1 minute",
+    },
+    Recipe {
+        name: "kubectl",
+        package: "k8s.io/kubernetes/cmd/kubectl",
+        module: KUBERNETES,
+        usual: "half a minute",
+    },
+];
+
+const KUBERNETES: &str = "k8s.io/kubernetes";
+
+/// Where the programs are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Tools {
+    /// etcd.
+    pub etcd: PathBuf,
+    /// kube-apiserver.
+    pub api_server: PathBuf,
+    /// kube-controller-manager, where there is one.
+    pub controller_manager: Option<PathBuf>,
+    /// kubectl, where there is one.
+    pub kubectl: Option<PathBuf>,
+}
+
+impl Tools {
+    /// Takes the programs from the folder that `KUBEBUILDER_ASSETS` names, or else from the user's cache folder,
+    /// which is filled by building them if it has to be. Dropping the future stops the build.
+    pub async fn find(progress: ProgressFn<'_>) -> Result<Self, Error> {
+        if let Some(assets) = env::var_os("KUBEBUILDER_ASSETS").filter(|folder| !folder.is_empty()) {
+            return Self::in_assets(&PathBuf::from(assets));
+        }
+        let caches =
+            cache_folder(absolute("XDG_CACHE_HOME"), absolute("HOME")).ok_or(Error::NoCacheFolder)?;
+        Self::in_cache(&caches.join("arango-operator/control-plane").join(fingerprint()), progress).await
+    }
+
+    /// The programs in a folder that somebody else filled.
+    fn in_assets(folder: &Path) -> Result<Self, Error> {
+        let find = |name: &str| Some(folder.join(name)).filter(|path| path.is_file());
+        match (find("etcd"), find("kube-apiserver")) {
+            (Some(etcd), Some(api_server)) => Ok(Self {
+                etcd,
+                api_server,
+                controller_manager: find("kube-controller-manager"),
+                kubectl: find("kubectl"),
+            }),
+            (etcd, api_server) => {
+                let missing = [("etcd", etcd), ("kube-apiserver", api_server)]
+                    .into_iter()
+                    .filter_map(|(name, found)| found.is_none().then_some(name))
+                    .collect::<Vec<_>>()
+                    .join(" and ");
+                Err(Error::AssetsIncomplete { folder: folder.into(), missing })
+            }
+        }
+    }
+
+    /// The programs in our cache; what is not there is built.
+    async fn in_cache(folder: &Path, progress: ProgressFn<'_>) -> Result<Self, Error> {
+        let bin = folder.join("bin");
+        if !missing(&bin).is_empty() {
+            fs::create_dir_all(&bin).map_err(Error::io(format!("create the folder {}", bin.display())))?;
+            // One builder at a time, of all processes of this user; the lock goes with the file, even if killed.
+            let _lock = lock(&folder.join("lock"), progress).await?;
+            build(&bin, folder, progress).await?;
+        }
+        Ok(Self {
+            etcd: bin.join("etcd"),
+            api_server: bin.join("kube-apiserver"),
+            controller_manager: Some(bin.join("kube-controller-manager")),
+            kubectl: Some(bin.join("kubectl")),
+        })
+    }
+}
+
+fn missing(bin: &Path) -> Vec<&'static Recipe> {
+    RECIPES.iter().filter(|recipe| !bin.join(recipe.name).is_file()).collect()
+}
+
+/// The value of a variable that has to be an absolute path to count.
+fn absolute(variable: &str) -> Option<PathBuf> {
+    env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute())
+}
+
+fn cache_folder(xdg_cache_home: Option<PathBuf>, home: Option<PathBuf>) -> Option<PathBuf> {
+    xdg_cache_home.or_else(|| home.map(|home| home.join(".cache")))
+}
+
+/// What the programs are built from and for, as a short name: homes are shared between machines.
+fn fingerprint() -> String {
+    let mut hash = Sha256::new();
+    for part in [GO_MOD, GO_SUM, &linker_flags(), env::consts::OS, env::consts::ARCH] {
+        hash.update(part);
+        hash.update([0]);
+    }
+    hex::encode(&hash.finalize()[..8])
+}
+
+/// The version of a module in go.mod, as `v1.2.3`.
+fn version(module: &str) -> &'static str {
+    GO_MOD
+        .lines()
+        .filter_map(|line| line.trim().trim_start_matches("require ").strip_prefix(module))
+        .find_map(|rest| rest.strip_prefix(' ')?.split(' ').next().filter(|word| word.starts_with('v')))
+        .unwrap_or("(unknown)")
+}
+
+/// The oldest Go that go.mod allows, as `1.26`.
+fn needed_go() -> (u32, u32) {
+    GO_MOD.lines().find_map(|line| two_numbers(line.strip_prefix("go ")?)).unwrap_or((1, 26))
+}
+
+/// `1.26.8` as `(1, 26)`; also `1.27rc1`.
+fn two_numbers(version: &str) -> Option<(u32, u32)> {
+    let mut parts = version.split(|c: char| !c.is_ascii_digit());
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
+/// Small programs, and the version that they say they are. Kubernetes' own build sets the same variables.
+fn linker_flags() -> String {
+    let version = version(KUBERNETES);
+    let (major, minor) = two_numbers(version.trim_start_matches('v')).unwrap_or_default();
+    let mut flags = String::from("-s -w");
+    for package in ["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"] {
+        for (variable, value) in [
+            ("gitVersion", version),
+            ("gitMajor", &major.to_string()),
+            ("gitMinor", &minor.to_string()),
+            ("gitTreeState", "clean"),
+        ] {
+            flags.push_str(&format!(" -X {package}.{variable}={value}"));
+        }
+    }
+    flags
+}
+
+/// Waits for the lock, telling so.
+async fn lock(path: &Path, progress: ProgressFn<'_>) -> Result<File, Error> {
+    let file = File::create(path).map_err(Error::io(format!("create {}", path.display())))?;
+    let begin = Instant::now();
+    let mut told = None;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(source)) => {
+                return Err(Error::Io { doing: format!("lock {}", path.display()), source });
+            }
+        }
+        let elapsed = begin.elapsed();
+        if elapsed >= BUILD_LIMIT {
+            return Err(Error::BuildTimeout {
+                what: "waiting for another process's build".into(),
+                after: BUILD_LIMIT,
+            });
+        }
+        if told != Some(elapsed.as_secs()) {
+            told = Some(elapsed.as_secs());
+            progress(Progress::Waiting { elapsed: Duration::from_secs(elapsed.as_secs()) });
+        }
+        tokio::time::sleep(LOCK_POLL).await;
+    }
+}
+
+/// Builds what is missing. The caller holds the lock.
+async fn build(bin: &Path, folder: &Path, progress: ProgressFn<'_>) -> Result<(), Error> {
+    let recipes = missing(bin);
+    if recipes.is_empty() {
+        return Ok(()); // somebody else was faster
+    }
+    let module = tempfile::Builder::new()
+        .prefix("build-")
+        .tempdir_in(folder)
+        .map_err(Error::io(format!("create a folder in {}", folder.display())))?;
+    for (name, text) in [("go.mod", GO_MOD), ("go.sum", GO_SUM)] {
+        fs::write(module.path().join(name), text).map_err(Error::io(format!("write {name}")))?;
+    }
+    check_go(module.path()).await?;
+    for recipe in recipes {
+        let begin = Instant::now();
+        let output = module.path().join(recipe.name);
+        compile(recipe, module.path(), &output, progress).await?;
+        // On the same file system, so that nobody sees half a program.
+        fs::rename(&output, bin.join(recipe.name))
+            .map_err(Error::io(format!("move {} to its place", recipe.name)))?;
+        let version = version(recipe.module).to_owned();
+        progress(Progress::Built { tool: recipe.name, version, elapsed: begin.elapsed() });
+    }
+    Ok(())
+}
+
+/// `go` in the module's folder, and nothing of the environment that would make it build something else.
+fn go(module: &Path) -> Command {
+    let mut go = Command::new("go");
+    go.current_dir(module)
+        .env("CGO_ENABLED", "0")
+        .env("GOWORK", "off")
+        .env_remove("GOOS")
+        .env_remove("GOARCH")
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    go
+}
+
+/// Refuses a Go that is not there or too old, in words.
+async fn check_go(module: &Path) -> Result<(), Error> {
+    let (major, minor) = needed_go();
+    let needed = format!("{major}.{minor}");
+    let output = match tokio::time::timeout(VERSION_LIMIT, go(module).arg("version").output()).await {
+        Ok(Ok(output)) => output,
+        Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(Error::GoMissing { needed });
+        }
+        Ok(Err(source)) => return Err(Error::Io { doing: "run go".into(), source }),
+        Err(_) => return Err(Error::BuildTimeout { what: "`go version`".into(), after: VERSION_LIMIT }),
+    };
+    let said = String::from_utf8_lossy(&output.stdout);
+    if !output.status.success() {
+        // That is how a Go that may not fetch a newer one speaks of a module that needs one.
+        let errors = last_lines(&String::from_utf8_lossy(&output.stderr));
+        return Err(Error::GoTooOld { needed, found: format!("`go version` failed: {errors}") });
+    }
+    match said.split_whitespace().find_map(|word| two_numbers(word.strip_prefix("go")?)) {
+        Some(found) if found < (major, minor) => {
+            Err(Error::GoTooOld { needed, found: format!("found {}.{}", found.0, found.1) })
+        }
+        // A version that we can't read is the compiler's to judge.
+        _ => Ok(()),
+    }
+}
+
+/// Builds one program, telling about it every second.
+async fn compile(
+    recipe: &Recipe,
+    module: &Path,
+    output: &Path,
+    progress: ProgressFn<'_>,
+) -> Result<(), Error> {
+    let log = module.join(format!("{}.log", recipe.name));
+    let file = File::create(&log).map_err(Error::io(format!("create {}", log.display())))?;
+    let errors = file.try_clone().map_err(Error::io("open a log twice"))?;
+    let mut child = go(module)
+        .args(["build", "-mod=readonly", "-trimpath", "-buildvcs=false"])
+        .arg(format!("-ldflags={}", linker_flags()))
+        .arg("-o")
+        .arg(output)
+        .arg(recipe.package)
+        .stdout(file)
+        .stderr(errors)
+        .spawn()
+        .map_err(Error::io("run go"))?;
+    let status = wait(&mut child, |elapsed| {
+        let (tool, usual, version) = (recipe.name, recipe.usual, version(recipe.module).to_owned());
+        progress(Progress::Building { tool, version, usual, elapsed });
+    })
+    .await?
+    .ok_or_else(|| Error::BuildTimeout { what: format!("building {}", recipe.name), after: BUILD_LIMIT })?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(Error::Build { tool: recipe.name, status, output: log_tail(&log) })
+}
+
+/// Waits for the end of a build; `None` if it took too long.
+async fn wait(
+    child: &mut tokio::process::Child,
+    tell: impl Fn(Duration),
+) -> Result<Option<ExitStatus>, Error> {
+    let begin = Instant::now();
+    let mut tick = tokio::time::interval(TICK);
+    while begin.elapsed() < BUILD_LIMIT {
+        tokio::select! {
+            status = child.wait() => return status.map(Some).map_err(Error::io("wait for go")),
+            _ = tick.tick() => tell(Duration::from_secs(begin.elapsed().as_secs())),
+        }
+    }
+    Ok(None)
+}
