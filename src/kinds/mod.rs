@@ -141,6 +141,12 @@ pub trait Kind: Sized + Send + Sync + 'static {
     /// Reads the spec.
     fn desired(resource: &Self::Resource, lookup: &dyn Lookup) -> Result<Self::Desired, Hold>;
 
+    /// What the resource owns by its own memory: for a deletion, which must work when a resource that the spec refers
+    /// to is gone and when the spec is broken. By default, what the spec says.
+    fn remembered(_resource: &Self::Resource, _memory: &Self::Memory) -> Option<Self::Desired> {
+        None
+    }
+
     /// The object on the server, as one string that is equal exactly for resources that declare the same thing.
     fn object(desired: &Self::Desired) -> String;
 

@@ -1,1 +1,151 @@
-//! (under construction)
+//! The operator: what starts, in which order, and how it ends.
+//!
+//! Resources are watched into caches; nothing is decided before all caches have seen all there is. Each kind has
+//! one controller ([`controller`]), all of them share one [`context`]. A pass ([`pass`]) is the flow of
+//! [`crate::reconcile`] with Kubernetes around it.
+
+pub mod connections;
+pub mod context;
+pub mod controller;
+pub mod health;
+pub mod index;
+pub mod metrics;
+pub mod pass;
+pub mod secrets;
+pub mod store;
+pub mod wake;
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use kube::runtime::reflector::ObjectRef;
+use tokio::{sync::oneshot, task::JoinSet, time::timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use self::{context::Context, index::Id};
+use crate::{for_each_kind, kinds::Kind};
+
+/// How long passes that are under way may take to end at shutdown.
+const DRAIN: Duration = Duration::from_secs(20);
+
+/// How the operator runs.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The one namespace to watch, or all.
+    pub namespace: Option<String>,
+    /// Where `/livez` and `/readyz` are served.
+    pub health: SocketAddr,
+    /// Where `/metrics` is served.
+    pub metrics: SocketAddr,
+}
+
+/// Where a running operator answers.
+#[derive(Debug, Clone, Copy)]
+pub struct Addresses {
+    /// `/livez` and `/readyz`.
+    pub health: SocketAddr,
+    /// `/metrics`.
+    pub metrics: SocketAddr,
+}
+
+/// Runs the operator until `stop` is cancelled and what is under way has ended. `listening` is told where health and
+/// metrics are served.
+pub async fn run(
+    client: kube::Client,
+    settings: Settings,
+    stop: CancellationToken,
+    listening: impl FnOnce(Addresses),
+) -> std::io::Result<()> {
+    let mut kinds = vec![connections::KIND];
+    for_each_kind!(K => kinds.push(K::NAME));
+    let context = Arc::new(Context::new(client, settings.namespace.clone(), kinds));
+
+    let served = CancellationToken::new();
+    let _served = served.clone().drop_guard();
+    let (health, metrics) = health::serve(&context, settings.health, settings.metrics, &served).await?;
+    listening(Addresses { health, metrics });
+
+    let mut tasks = JoinSet::new();
+    let mut lookups: HashMap<&'static str, Box<dyn Fn(&Id) -> Option<crate::kinds::Place> + Send + Sync>> =
+        HashMap::new();
+    let mut synced: Vec<futures::future::BoxFuture<'static, Box<dyn FnOnce(&Context) + Send>>> = Vec::new();
+
+    let clusters = connections::Watched::default();
+    {
+        let store = clusters.store.clone();
+        lookups.insert(connections::KIND, Box::new(move |id| {
+            store.get(&ObjectRef::new(&id.name).within(&id.namespace)).map(|c| connections::place(&c))
+        }));
+        let store = clusters.store.clone();
+        synced.push(Box::pin(async move {
+            drop(store.wait_until_ready().await);
+            Box::new(|_: &Context| {}) as Box<dyn FnOnce(&Context) + Send>
+        }));
+    }
+    let mut starts: Vec<Box<dyn FnOnce(&mut JoinSet<()>) + Send>> = Vec::new();
+    for_each_kind!(K => {
+        let watched = controller::Watched::<K>::default();
+        let store = watched.store.clone();
+        lookups.insert(K::NAME, Box::new(move |id| {
+            store.get(&ObjectRef::new(&id.name).within(&id.namespace)).map(|resource| K::place(&resource))
+        }));
+        let store = watched.store.clone();
+        synced.push(Box::pin(async move {
+            drop(store.wait_until_ready().await);
+            // References are resolved across kinds, so the index is complete only when all caches are.
+            Box::new(move |context: &Context| {
+                for resource in store.state() {
+                    controller::index_now::<K>(context, &resource);
+                }
+            }) as Box<dyn FnOnce(&Context) + Send>
+        }));
+        let (context, stop) = (Arc::clone(&context), stop.clone());
+        starts.push(Box::new(move |tasks| {
+            tasks.spawn(controller::run::<K>(context, watched, stop));
+        }));
+    });
+    context.set_lookups(lookups);
+
+    let (secrets_synced, secrets_are_synced) = oneshot::channel();
+    let secrets = tokio::spawn(secrets::watch(Arc::clone(&context), move || {
+        let _ = secrets_synced.send(());
+    }));
+    tasks.spawn(connections::run(Arc::clone(&context), clusters, stop.clone()));
+    for start in starts {
+        start(&mut tasks);
+    }
+
+    let caches = async {
+        let reindex = futures::future::join_all(synced).await;
+        drop(secrets_are_synced.await);
+        reindex
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        reindex = caches => {
+            for index in reindex {
+                index(&context);
+            }
+            info!("caches are synced");
+            context.synced.send_replace(true);
+            stop.cancelled().await;
+        }
+    }
+
+    info!("stopping: nothing new is begun, what is under way ends");
+    context.stopping.store(true, Ordering::Relaxed);
+    // Passes that wait for the caches must be let through to see that the process is stopping.
+    context.synced.send_replace(true);
+    let drained = async { while tasks.join_next().await.is_some() {} };
+    if timeout(DRAIN, drained).await.is_err() {
+        warn!("passes took longer than {}s to end and are cut off; the next start goes on from there", DRAIN.as_secs());
+    }
+    secrets.abort();
+    context.connections.write().clear();
+    Ok(())
+}

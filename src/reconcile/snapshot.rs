@@ -61,20 +61,26 @@ struct Cell<V> {
 
 struct Known<V> {
     value: Option<(Instant, V)>,
+    /// The last read that failed: what one waiter was told holds for all who waited with him.
+    failed: Option<(Instant, Error)>,
     writes: VecDeque<(Instant, Amendment<V>)>,
 }
 
 impl<V> Default for Cell<V> {
     fn default() -> Self {
-        let known = Known { value: None, writes: VecDeque::new() };
+        let known = Known { value: None, failed: None, writes: VecDeque::new() };
         Self { known: Mutex::new(known), reading: tokio::sync::Mutex::default() }
     }
 }
 
 impl<V> Cell<V> {
-    fn ask<T>(&self, since: Instant, f: &mut impl FnMut(&V) -> T) -> Option<T> {
-        match &self.known.lock().value {
-            Some((started, value)) if *started >= since => Some(f(value)),
+    /// The answer, if there is one of that age: a value of a read that began after `since`, or the error of one that
+    /// began after the asker's own request.
+    fn ask<T>(&self, since: Instant, asked: Instant, f: &mut impl FnMut(&V) -> T) -> Option<Result<T, Error>> {
+        let known = self.known.lock();
+        match (&known.value, &known.failed) {
+            (Some((started, value)), _) if *started >= since => Some(Ok(f(value))),
+            (_, Some((started, error))) if *started >= asked => Some(Err(error.clone())),
             _ => None,
         }
     }
@@ -90,14 +96,17 @@ impl<V> Cell<V> {
         known.writes.push_back((now, amendment));
     }
 
-    fn learn(&self, started: Instant, mut value: V) {
+    fn learn<T>(&self, started: Instant, mut value: V, ask: &mut impl FnMut(&V) -> T) -> T {
         let mut known = self.known.lock();
         for (at, amendment) in &known.writes {
             if started < *at + SETTLING {
                 amendment(&mut value);
             }
         }
+        let answer = ask(&value);
         known.value = Some((started, value));
+        known.failed = None;
+        answer
     }
 }
 
@@ -122,22 +131,22 @@ impl Snapshot {
         mut ask: impl FnMut(&P::Value) -> T + Send,
     ) -> Result<T, Error> {
         let cell = self.cell::<P>(key);
-        if let Some(answer) = cell.ask(since, &mut ask) {
-            return Ok(answer);
+        let asked = Instant::now();
+        if let Some(answer) = cell.ask(since, asked, &mut ask) {
+            return answer;
         }
         let _reading = cell.reading.lock().await;
-        if let Some(answer) = cell.ask(since, &mut ask) {
-            return Ok(answer);
+        if let Some(answer) = cell.ask(since, asked, &mut ask) {
+            return answer;
         }
         let started = Instant::now();
-        let value = P::read(client, key).await?;
-        cell.learn(started, value);
-        // `started` is later than `since`, unless the caller asks for the future: then this is as good as any.
-        Ok(match cell.ask(started.min(since), &mut ask) {
-            Some(answer) => answer,
-            // Another write forgot the part in between: ask the server's answer again, once it is read.
-            None => ask(&P::read(client, key).await?),
-        })
+        match P::read(client, key).await {
+            Ok(value) => Ok(cell.learn(started, value, &mut ask)),
+            Err(error) => {
+                cell.known.lock().failed = Some((started, error.clone()));
+                Err(error)
+            }
+        }
     }
 
     /// Applies our own write to a part.

@@ -75,6 +75,10 @@ pub type PermissionStatus = Status<PermissionMemory>;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PermissionMemory {
+    /// Whose row it is, and where: what userRef and databaseRef led to, so that the rights can be taken away when
+    /// the resources that they name are gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub row: Option<RowName>,
     /// What this resource has set, so that it is taken away when it is no longer declared, and nothing else is.
     #[serde(default, skip_serializing_if = "Applied::is_nothing")]
     pub applied: Applied,
@@ -83,6 +87,18 @@ pub struct PermissionMemory {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("maxProperties" = 65536))]
     pub restore: Option<BTreeMap<String, Level>>,
+}
+
+/// A row by its names on the server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RowName {
+    /// The user.
+    #[schemars(length(max = 1024))]
+    pub user: String,
+    /// The database, or the wildcard.
+    #[schemars(length(max = 1024))]
+    pub database: String,
 }
 
 /// The parts of a row that a resource has set.

@@ -6,7 +6,7 @@ pub mod plan;
 use kube::ResourceExt;
 
 use self::{
-    crd::{ArangoPermission, PermissionMemory},
+    crd::{ArangoPermission, PermissionMemory, RowName},
     plan::{Change, Desired, Observed},
 };
 use super::{
@@ -117,6 +117,11 @@ impl Kind for Permission {
         plan::desired(spec, &user, &database)
     }
 
+    fn remembered(resource: &ArangoPermission, memory: &PermissionMemory) -> Option<Desired> {
+        let RowName { user, database } = memory.row.as_ref()?;
+        plan::remembered(&resource.spec, user, database)
+    }
+
     fn object(desired: &Desired) -> String {
         // The database comes first, since a user's name may contain anything.
         format!("row/{}/{}", desired.database.encoded(), desired.user)
@@ -207,7 +212,11 @@ impl Kind for Permission {
         let plan::Action { user, database, change } = action;
         let client = server.client.for_user(user);
         match change {
-            Change::Remember(applied) => memory.applied = applied.clone(),
+            Change::Remember(applied) => {
+                memory.row =
+                    Some(RowName { user: user.to_string(), database: database.to_string() });
+                memory.applied = applied.clone();
+            }
             Change::Record(levels) => memory.restore = Some(levels.clone()),
             Change::Forget => memory.restore = None,
             Change::Grant(level) => {

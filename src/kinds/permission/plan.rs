@@ -124,6 +124,13 @@ pub fn desired(spec: &ArangoPermissionSpec, user: &str, database: &str) -> Resul
     Ok(Desired { user, database, access: spec.access, collections })
 }
 
+/// The row that a resource has set, whatever its spec says now: enough to take it away.
+pub fn remembered(spec: &ArangoPermissionSpec, user: &str, database: &str) -> Option<Desired> {
+    let user = UserName::parse(user).ok()?;
+    let database = Scope::<DatabaseName>::parse(database).ok()?;
+    Some(Desired { user, database, access: spec.access, collections: Collections::new() })
+}
+
 /// The steps to the declared row.
 pub fn plan(desired: &Desired, observed: &Observed, memory: &PermissionMemory) -> Plan<Action> {
     if let Some(hold) = missing(desired, observed) {
@@ -133,7 +140,7 @@ pub fn plan(desired: &Desired, observed: &Observed, memory: &PermissionMemory) -
     let mut row = Row::new(desired, observed, memory);
     row.resume();
     let covered = union(&memory.applied, &declared);
-    if covered != memory.applied {
+    if covered != memory.applied || memory.row.is_none() {
         // Before anything is set, so that it is taken away again even if the process ends in between.
         row.push(Change::Remember(covered.clone()), Because::Bookkeeping);
     }

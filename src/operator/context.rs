@@ -1,0 +1,227 @@
+//! What all controllers share.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    core::NamespaceResourceScope,
+    runtime::events::{Event, EventType, Recorder, Reporter},
+};
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::watch;
+use tracing::warn;
+
+use super::{
+    connections::Connected,
+    index::{Id, Index, Key, Ref},
+    metrics::Metrics,
+    secrets::SecretVersions,
+    wake::Wakes,
+};
+use crate::kinds::{Lookup, Place};
+
+/// How long publishing an Event may take: it is never waited for longer.
+const EVENT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
+/// Longest note of an Event, in bytes (the API server's limit is 1 kB).
+const NOTE_MAX: usize = 1000;
+
+type Find = Box<dyn Fn(&Id) -> Option<Place> + Send + Sync>;
+
+/// What all controllers share.
+pub struct Context {
+    /// Talks to the API server.
+    pub client: Client,
+    /// The namespace that is watched, or all.
+    pub namespace: Option<String>,
+    /// Reverse look-ups.
+    pub index: Mutex<Index>,
+    /// Queues of resources to be looked at.
+    pub wakes: Wakes,
+    /// The connections, by ArangoCluster.
+    pub connections: RwLock<HashMap<Id, Arc<Connected>>>,
+    /// Versions of Secrets, without their bodies.
+    pub secrets: SecretVersions,
+    /// The metrics.
+    pub metrics: Metrics,
+    /// True once every cache has seen all there is: no decision is made before.
+    pub synced: watch::Sender<bool>,
+    /// True from the moment on that shutdown began.
+    pub stopping: AtomicBool,
+    lookups: OnceLock<HashMap<&'static str, Find>>,
+    attempts: Mutex<HashMap<Ref, u32>>,
+    checked: Mutex<HashMap<Ref, Instant>>,
+    recorder: Recorder,
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").field("namespace", &self.namespace).finish_non_exhaustive()
+    }
+}
+
+impl Context {
+    /// A context with empty caches.
+    pub fn new(client: Client, namespace: Option<String>, kinds: impl IntoIterator<Item = &'static str>) -> Self {
+        let reporter = Reporter {
+            controller: "arango-operator.dev/operator".to_owned(),
+            instance: std::env::var("HOSTNAME").ok(),
+        };
+        Self {
+            recorder: Recorder::new(client.clone(), reporter),
+            client,
+            namespace,
+            index: Mutex::default(),
+            wakes: Wakes::new(kinds),
+            connections: RwLock::default(),
+            secrets: SecretVersions::default(),
+            metrics: Metrics::default(),
+            synced: watch::Sender::new(false),
+            stopping: AtomicBool::new(false),
+            lookups: OnceLock::new(),
+            attempts: Mutex::default(),
+            checked: Mutex::default(),
+        }
+    }
+
+    /// Says how resources are found by kind. Called once, before anything is watched.
+    pub fn set_lookups(&self, lookups: HashMap<&'static str, Find>) {
+        drop(self.lookups.set(lookups));
+    }
+
+    /// The API for the resources that are watched.
+    pub fn watched<K>(&self) -> Api<K>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    {
+        match &self.namespace {
+            Some(namespace) => Api::namespaced(self.client.clone(), namespace),
+            None => Api::all(self.client.clone()),
+        }
+    }
+
+    /// The API for the resources of one namespace.
+    pub fn api<K>(&self, namespace: &str) -> Api<K>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+
+    /// Whether there is a resource of that kind and name.
+    pub fn find(&self, kind: &str, id: &Id) -> Option<Place> {
+        self.lookups.get()?.get(kind)?(id)
+    }
+
+    /// Looks into one namespace.
+    pub fn lookup<'a>(&'a self, namespace: &'a str) -> impl Lookup + 'a {
+        InNamespace { context: self, namespace }
+    }
+
+    /// The connection of an ArangoCluster.
+    pub fn connection(&self, cluster: &Id) -> Option<Arc<Connected>> {
+        self.connections.read().get(cluster).cloned()
+    }
+
+    /// Asks for a look at everybody who needs this.
+    pub fn wake(&self, key: &Key) {
+        let needing = self.index.lock().needing(key);
+        self.wakes.wake(needing);
+    }
+
+    /// Waits until every cache has seen all there is.
+    pub async fn wait_for_caches(&self) {
+        // The sender lives in this very context, so the wait can't fail.
+        drop(self.synced.subscribe().wait_for(|synced| *synced).await);
+    }
+
+    /// Whether the process is about to end: nothing new is begun.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Counts a pass that has to be repeated; tells how many there were before it in a row.
+    pub fn failed(&self, resource: &Ref) -> u32 {
+        let mut attempts = self.attempts.lock();
+        let count = attempts.entry(resource.clone()).or_default();
+        *count += 1;
+        *count - 1
+    }
+
+    /// The resource is in order, or gone.
+    pub fn succeeded(&self, resource: &Ref) {
+        self.attempts.lock().remove(resource);
+    }
+
+    /// When the resource was last compared with its server.
+    pub fn last_checked(&self, resource: &Ref) -> Option<Instant> {
+        self.checked.lock().get(resource).copied()
+    }
+
+    /// The resource was compared with its server.
+    pub fn was_checked(&self, resource: &Ref, at: Instant) {
+        self.checked.lock().insert(resource.clone(), at);
+    }
+
+    /// Forgets a resource that is gone.
+    pub fn forget(&self, resource: &Ref) {
+        self.attempts.lock().remove(resource);
+        self.checked.lock().remove(resource);
+        let declared = self.index.lock().remove(resource);
+        if let Some(key) = declared {
+            // The next one in line takes over, and whoever needed the object looks again.
+            let declaring = self.index.lock().declaring(&key);
+            self.wakes.wake(declaring);
+            self.wake(&key);
+        }
+        self.wake(&Key::Resource(resource.clone()));
+    }
+
+    /// Publishes an Event. Never fails a pass: an Event that can't be published is logged.
+    pub async fn event<K>(&self, object: &K, type_: EventType, reason: &str, note: String)
+    where
+        K: Resource<DynamicType = ()>,
+    {
+        let event = Event {
+            type_,
+            reason: reason.to_owned(),
+            note: Some(crate::core::condition::cut(&note, NOTE_MAX).to_owned()),
+            action: "Reconcile".to_owned(),
+            secondary: None,
+        };
+        let reference = object.object_ref(&());
+        match tokio::time::timeout(EVENT_TIMEOUT, self.recorder.publish(&event, &reference)).await {
+            Ok(Ok(())) => self.metrics.wrote(kind_of::<K>(), "event"),
+            Ok(Err(error)) => {
+                warn!(%error, reason, object = object.name_any(), "could not publish an Event");
+            }
+            Err(_) => warn!(reason, object = object.name_any(), "publishing an Event took too long"),
+        }
+    }
+}
+
+/// The kind's name as a label.
+pub fn kind_of<K: Resource<DynamicType = ()>>() -> &'static str {
+    match K::kind(&()) {
+        std::borrow::Cow::Borrowed(kind) => kind,
+        std::borrow::Cow::Owned(_) => "other",
+    }
+}
+
+struct InNamespace<'a> {
+    context: &'a Context,
+    namespace: &'a str,
+}
+
+impl Lookup for InNamespace<'_> {
+    fn find(&self, kind: &str, name: &str) -> Option<Place> {
+        self.context.find(kind, &Id::new(self.namespace, name))
+    }
+}

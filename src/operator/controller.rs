@@ -1,0 +1,230 @@
+//! One controller for every kind that declares something on a server: watch, queue, pass, status.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::{StreamExt, future, stream::BoxStream};
+use kube::{
+    Resource, ResourceExt,
+    runtime::{
+        PredicateConfig, WatchStreamExt,
+        controller::{self, Action, Controller},
+        reflector::{self, Store, store::Writer},
+        watcher::{self, Event},
+    },
+};
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use super::{
+    context::Context,
+    index::{Id, Key, Ref},
+    pass::{self, Next},
+    store::StoreError,
+};
+use crate::{
+    core::backoff,
+    kinds::{Kind, Need},
+};
+
+/// Passes of one kind at the same time. Requests to a server are bounded by its own limit, so this only bounds
+/// memory and the writes to Kubernetes under way; 32 keeps an API server on the same two cores busy.
+const CONCURRENCY: u16 = 32;
+
+/// Longest time of one pass: two requests of the longest usual timeout, and as much again. The Kubernetes client
+/// alone would repeat for minutes.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+/// What waits for something that wakes it is looked at this often all the same.
+const SLOW: Duration = Duration::from_secs(600);
+/// The first repetition after a failure; it doubles.
+const RETRY: Duration = Duration::from_secs(1);
+/// The longest wait between repetitions after a failure.
+const RETRY_MAX: Duration = Duration::from_secs(300);
+/// The first repetition after the resource changed under our hands; it doubles.
+const AGAIN: Duration = Duration::from_millis(50);
+
+/// One kind's cache and the stream that fills it.
+pub struct Watched<K: Kind> {
+    /// The cache.
+    pub store: Store<K::Resource>,
+    writer: Writer<K::Resource>,
+}
+
+impl<K: Kind> std::fmt::Debug for Watched<K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Watched").field("kind", &K::NAME).finish_non_exhaustive()
+    }
+}
+
+impl<K: Kind> Default for Watched<K> {
+    fn default() -> Self {
+        let (store, writer) = reflector::store();
+        Self { store, writer }
+    }
+}
+
+/// What one kind's passes share.
+pub struct KindContext<K: Kind> {
+    /// What all kinds share.
+    pub context: Arc<Context>,
+    /// The cache.
+    pub store: Store<K::Resource>,
+}
+
+/// Says what a resource needs and declares.
+pub fn index<K: Kind>(context: &Context, resource: &K::Resource, desired: Option<&K::Desired>) -> Option<Key> {
+    let id = Id::of(resource);
+    let cluster = Id::new(&id.namespace, &K::place(resource).cluster);
+    let namespace = &id.namespace;
+    let mut needs: Vec<Key> = K::needs(resource, desired)
+        .into_iter()
+        .map(|need| match need {
+            Need::Secret(name) => Key::Secret(Id::new(namespace, &name)),
+            Need::Resource(kind, name) => Key::Resource(Ref { kind, id: Id::new(namespace, &name) }),
+            Need::Object(object) => Key::Object(cluster.clone(), object),
+        })
+        .collect();
+    needs.push(super::connections::key(&cluster));
+    let declares = desired.map(|desired| Key::Object(cluster, K::object(desired)));
+    context.index.lock().set(&Ref { kind: K::NAME, id }, needs, declares.clone());
+    declares
+}
+
+/// Reads a resource's spec and enters it into the index.
+pub fn index_now<K: Kind>(context: &Context, resource: &K::Resource) {
+    let namespace = resource.meta().namespace.clone().unwrap_or_default();
+    let desired = K::desired(resource, &context.lookup(&namespace)).ok();
+    index::<K>(context, resource, desired.as_ref());
+}
+
+/// Changes that ask for a pass. Not our own writes: neither the status nor the claim changes this.
+fn asked<K: kube::Resource>(resource: &K) -> Option<u64> {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    resource.meta().generation.hash(&mut hasher);
+    for (name, value) in resource.annotations() {
+        if name.starts_with("arango-operator.dev/") && name != super::store::CLAIM {
+            (name, value).hash(&mut hasher);
+        }
+    }
+    Some(hasher.finish())
+}
+
+/// The watch of one kind: fills the cache, keeps the index, and yields what asks for a pass.
+fn events<K: Kind>(
+    context: &Arc<Context>,
+    writer: Writer<K::Resource>,
+) -> BoxStream<'static, Result<K::Resource, watcher::Error>> {
+    let api = context.watched();
+    let context = Arc::clone(context);
+    watcher::watcher(api, watcher::Config::default())
+        .default_backoff()
+        // Half of an object's metadata, and nobody reads it here.
+        .modify(|resource: &mut K::Resource| resource.managed_fields_mut().clear())
+        .reflect(writer)
+        .inspect(move |event| match event {
+            Ok(Event::Apply(resource) | Event::InitApply(resource)) => {
+                let resource_ref = Ref { kind: K::NAME, id: Id::of(resource) };
+                let is_new = context.last_checked(&resource_ref).is_none();
+                index_now::<K>(&context, resource);
+                if is_new {
+                    context.wake(&Key::Resource(resource_ref));
+                }
+            }
+            Ok(Event::Delete(resource)) => context.forget(&Ref { kind: K::NAME, id: Id::of(resource) }),
+            Ok(_) => {}
+            Err(error) => warn!(kind = K::NAME, %error, "the watch failed; trying again"),
+        })
+        .applied_objects()
+        .predicate_filter(asked, PredicateConfig::default())
+        .boxed()
+}
+
+/// Runs the controller of one kind until it is told to stop and its passes have ended.
+pub async fn run<K: Kind>(context: Arc<Context>, watched: Watched<K>, stop: CancellationToken) {
+    let Watched { store, writer } = watched;
+    let trigger = events::<K>(&context, writer);
+    let wakes = context.wakes.stream(K::NAME);
+    let shared = Arc::new(KindContext::<K> { context: Arc::clone(&context), store: store.clone() });
+    Controller::for_stream(trigger, store)
+        .with_config(controller::Config::default().concurrency(CONCURRENCY))
+        .reconcile_on(wakes)
+        .graceful_shutdown_on(stop.cancelled_owned())
+        .run(reconcile::<K>, |_, error, _| on_error(error), shared)
+        .for_each(|result| {
+            if let Err(error) = result {
+                debug!(kind = K::NAME, %error, "controller");
+            }
+            future::ready(())
+        })
+        .await;
+    info!(kind = K::NAME, "controller stopped");
+}
+
+/// One pass, with a limit.
+async fn reconcile<K: Kind>(resource: Arc<K::Resource>, shared: Arc<KindContext<K>>) -> Result<Action, StoreError> {
+    let context = &shared.context;
+    context.wait_for_caches().await;
+    if context.is_stopping() {
+        return Ok(Action::await_change());
+    }
+    let resource_ref = Ref { kind: K::NAME, id: Id::of(&*resource) };
+    let started = Instant::now();
+    let result = timeout(DEADLINE, pass::pass::<K>(&shared, &resource_ref, &resource)).await;
+    let seconds = started.elapsed().as_secs_f64();
+    let next = match result {
+        Ok(Ok(next)) => {
+            context.metrics.pass(K::NAME, next.reason(), seconds);
+            next
+        }
+        Ok(Err(StoreError::Outdated)) => Next::Again,
+        Ok(Err(error)) => {
+            warn!(kind = K::NAME, resource = %resource_ref.id, %error, "pass failed; trying again");
+            context.metrics.pass(K::NAME, "KubernetesError", seconds);
+            Next::Retry(crate::core::Reason::Retry)
+        }
+        Err(_) => {
+            warn!(kind = K::NAME, resource = %resource_ref.id, "pass took too long; trying again");
+            context.metrics.pass(K::NAME, "Deadline", seconds);
+            Next::Retry(crate::core::Reason::Retry)
+        }
+    };
+    Ok(next.action(context, &resource_ref))
+}
+
+/// Errors are dealt with in [`reconcile`]; what is left is the controller's own.
+fn on_error(error: &StoreError) -> Action {
+    warn!(%error, "controller");
+    Action::requeue(RETRY)
+}
+
+impl Next {
+    fn action(&self, context: &Context, resource: &Ref) -> Action {
+        let random = rand::random::<f64>();
+        let delay = match self {
+            Self::Gone => {
+                context.succeeded(resource);
+                return Action::await_change();
+            }
+            // The deployment's own tick asks for the next comparison.
+            Self::InOrder => {
+                context.succeeded(resource);
+                return Action::await_change();
+            }
+            Self::Again => backoff::delay(context.failed(resource), AGAIN, RETRY_MAX, random),
+            Self::Retry(reason) if reason.is_woken() => backoff::jitter(SLOW, random),
+            Self::Retry(_) => backoff::delay(context.failed(resource), RETRY, RETRY_MAX, random),
+        };
+        Action::requeue(delay)
+    }
+
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Gone => "Gone",
+            Self::InOrder => crate::core::Reason::Ready.as_str(),
+            Self::Again => "Outdated",
+            Self::Retry(reason) => reason.as_str(),
+        }
+    }
+}

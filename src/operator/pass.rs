@@ -1,0 +1,297 @@
+//! One pass over one resource: who owns, what is there, what was done about it, what is said of it.
+
+use std::time::{Duration, Instant};
+
+use kube::{Resource, ResourceExt, core::object::HasStatus, runtime::events::EventType};
+use tracing::{debug, info};
+
+use super::{
+    connections::Connected,
+    context::Context,
+    controller::{KindContext, index},
+    index::{Id, Key, Ref},
+    secrets::NamespaceSecrets,
+    store::{Stored, StoreError},
+};
+use crate::{
+    core::{
+        Because, Consent, Hold, Origin, Reason, Status, Verdict,
+        claim::{Claimant, holder},
+        condition::conditions,
+    },
+    kinds::Kind,
+    reconcile::{Look, Outcome, Target, drive},
+};
+
+/// How old what is known of a server may be for a resource that has just changed.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// What happens to the resource next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// It is released, or was never ours: nothing.
+    Gone,
+    /// It is as declared.
+    InOrder,
+    /// It changed while it was worked on.
+    Again,
+    /// It waits, or failed.
+    Retry(Reason),
+}
+
+/// One pass.
+pub async fn pass<K: Kind>(
+    shared: &KindContext<K>,
+    resource_ref: &Ref,
+    resource: &K::Resource,
+) -> Result<Next, StoreError> {
+    let context = &*shared.context;
+    let mut stored = Stored::<K::Resource>::new(context, resource.clone());
+    let namespace = &*resource_ref.id.namespace;
+    let cluster = Id::new(namespace, &K::place(resource).cluster);
+    let desired = K::desired(resource, &context.lookup(namespace));
+    let object = index::<K>(context, resource, desired.as_ref().ok());
+    if resource.meta().deletion_timestamp.is_some() {
+        return remove(shared, resource_ref, &mut stored, &cluster, desired.ok()).await;
+    }
+
+    let verdict = match (&desired, object) {
+        (Err(hold), _) => Err(hold.clone()),
+        (Ok(_), None) => Err(Hold::invalid("the resource declares nothing")),
+        (Ok(_), Some(object)) => owner(shared, resource_ref, &object),
+    };
+    let verdict = verdict.and_then(|()| connected(context, &cluster));
+    let (desired, connection) = match (desired, verdict) {
+        (Ok(desired), Ok(connection)) => (desired, connection),
+        (Err(hold), _) | (_, Err(hold)) => return hold_back::<K>(&mut stored, None, hold).await,
+    };
+
+    let (origin, memory) = stored.remembered();
+    let generation = resource.meta().generation.unwrap_or_default();
+    let was_ready = resource.status().is_some_and(|status| status.was_ready(generation));
+    let look = look(context, resource_ref, &connection, was_ready);
+    let started = Instant::now();
+    let begun = stored.has_finalizer() && origin.is_some();
+    let target = Target { desired: &desired, memory, origin, deleting: None, begun };
+    let secrets = NamespaceSecrets::new(context, namespace).for_owner(resource);
+    let outcome = drive::<K, _>(&connection.server, &secrets, look, target, &mut stored).await?;
+
+    // Not owned before and nothing to write: the claim is still owed.
+    if let Some(origin) = outcome.origin
+        && !stored.has_finalizer()
+        && K::consent(&stored.resource, Some(origin)) == Consent::Remove
+    {
+        stored.claim(origin, &outcome.memory, true).await?;
+    }
+    let name = K::describe(&desired);
+    tell::<K>(context, &stored, &outcome, &name, was_ready).await;
+    let became_ready = outcome.verdict.is_ready() && !was_ready;
+    let verdict = outcome.verdict.clone();
+    let acted = !outcome.done.is_empty();
+    write::<K>(&mut stored, Some(short_name(&name)), outcome.origin, outcome.memory, &verdict).await?;
+    context.was_checked(resource_ref, started);
+    if became_ready || acted {
+        context.wake(&Key::Object(cluster, K::object(&desired)));
+        context.wake(&Key::Resource(resource_ref.clone()));
+    }
+    if matches!(verdict.reason, Reason::AccessDenied | Reason::ServerUnavailable) {
+        connection.suspect(context);
+    }
+    Ok(if verdict.is_ready() { Next::InOrder } else { Next::Retry(verdict.reason) })
+}
+
+/// The name without its noun: what the printer column shows.
+fn short_name(described: &str) -> String {
+    described.strip_prefix("rights of ").or(described.split_once(' ').map(|(_, name)| name)).unwrap_or(described).to_owned()
+}
+
+/// Whether this resource owns the object that it declares; otherwise who does.
+fn owner<K: Kind>(shared: &KindContext<K>, resource: &Ref, object: &Key) -> Result<(), Hold> {
+    let declaring = shared.context.index.lock().declaring(object);
+    if declaring.len() <= 1 {
+        return Ok(());
+    }
+    let claimants = declaring.into_iter().filter_map(|claimant| {
+        let reference = kube::runtime::reflector::ObjectRef::new(&claimant.id.name).within(&claimant.id.namespace);
+        let resource = shared.store.get(&reference)?;
+        let meta = resource.meta();
+        let holds = resource.status().is_some_and(|status| status.origin.is_some())
+            || resource.annotations().contains_key(super::store::CLAIM);
+        let created = meta.creation_timestamp.as_ref().map_or(0, |time| time.0.as_second());
+        Some(Claimant { resource: claimant, holds, created })
+    });
+    match holder(claimants) {
+        Some(holder) if holder != *resource => Err(Hold::new(
+            Reason::Conflict,
+            format!(
+                "{} {} declares the same object and holds it; delete one of the two: this one takes over when the \
+                 other is gone",
+                holder.kind, holder.id
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The connection, or what is waited for.
+fn connected(context: &Context, cluster: &Id) -> Result<std::sync::Arc<Connected>, Hold> {
+    context.connection(cluster).ok_or_else(|| {
+        let name = &cluster.name;
+        let message = match context.find(super::connections::KIND, cluster) {
+            Some(_) => format!("the ArangoCluster {name} is not connected yet (see its status); going on when it is"),
+            None => format!("the ArangoCluster {name} does not exist in this namespace yet; going on when it does"),
+        };
+        Hold::new(Reason::ClusterMissing, message)
+    })
+}
+
+/// How old what is known may be. A resource in order that is compared with its server because the deployment's
+/// interval is over takes what was read since then, so that one reading serves all; whatever else takes what is
+/// fresh.
+fn look(context: &Context, resource: &Ref, connection: &Connected, was_ready: bool) -> Look {
+    let tick = connection.last_tick();
+    let fresh = Instant::now().checked_sub(FRESH).unwrap_or(tick);
+    let is_comparison = was_ready && context.last_checked(resource).is_none_or(|checked| checked < tick);
+    Look { since: if is_comparison { tick.min(fresh) } else { fresh }, removing: false }
+}
+
+/// Says why the resource can't go on. Nothing was touched.
+async fn hold_back<K: Kind>(
+    stored: &mut Stored<'_, K::Resource>,
+    name: Option<String>,
+    hold: Hold,
+) -> Result<Next, StoreError> {
+    let (origin, memory) = stored.remembered();
+    let reason = hold.reason;
+    write::<K>(stored, name, origin, memory, &hold.into()).await?;
+    Ok(Next::Retry(reason))
+}
+
+async fn write<K: Kind>(
+    stored: &mut Stored<'_, K::Resource>,
+    name: Option<String>,
+    origin: Option<Origin>,
+    memory: K::Memory,
+    verdict: &Verdict,
+) -> Result<(), StoreError> {
+    let generation = stored.resource.meta().generation.unwrap_or_default();
+    let old = stored.resource.status().cloned().unwrap_or_default();
+    let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let status = Status {
+        observed_generation: generation,
+        conditions: conditions(&old.conditions, verdict, generation, &now),
+        name: name.or(old.name),
+        origin,
+        memory,
+    };
+    if !verdict.is_ready() {
+        debug!(kind = K::NAME, resource = %Id::of(&stored.resource), %verdict.reason, verdict.message, "not ready");
+    }
+    stored.write_status(status).await
+}
+
+/// Events, for what the manifest's author would not expect.
+async fn tell<K: Kind>(
+    context: &Context,
+    stored: &Stored<'_, K::Resource>,
+    outcome: &Outcome<K>,
+    name: &str,
+    was_ready: bool,
+) {
+    let resource = &stored.resource;
+    let actions = outcome.done.iter().filter(|step| step.because != Because::Bookkeeping);
+    context.metrics.acted(K::NAME, actions.clone().count());
+    for step in actions.clone() {
+        info!(kind = K::NAME, resource = %Id::of(resource), because = %step.because, "{}", step.action);
+    }
+    let list = |steps: &mut dyn Iterator<Item = String>| steps.collect::<Vec<_>>().join("; ");
+
+    let held_before = resource.status().is_some_and(|status| status.origin.is_some());
+    if !held_before && outcome.origin == Some(Origin::Adopted) {
+        let note = format!("the {name} was there already and is managed from now on");
+        context.event(resource, EventType::Normal, "Adopted", note).await;
+    }
+    let repaired = list(&mut actions.clone().filter(|s| s.because.is_drift()).map(|s| s.action.to_string()));
+    if was_ready && !repaired.is_empty() {
+        context.metrics.repaired(K::NAME);
+        let (reason, why) = if outcome.existed {
+            ("DriftRepaired", "changed by hand, put right")
+        } else {
+            ("Recreated", "was gone from the server, made again empty")
+        };
+        context.event(resource, EventType::Warning, reason, format!("the {name} was {why}: {repaired}")).await;
+    }
+    if outcome.raised_rights {
+        let raised = list(
+            &mut actions.filter(|s| s.risk == crate::core::Risk::RaisesRights).map(|s| s.action.to_string()),
+        );
+        let note = format!("a wider right applies again, so that a level may have risen: {raised}");
+        context.event(resource, EventType::Warning, "RightsRaised", note).await;
+    }
+    let verdict = &outcome.verdict;
+    let said = resource.status().is_some_and(|status| {
+        status.conditions.iter().any(|c| c.type_ == "Ready" && c.reason == verdict.reason.as_str())
+    });
+    if verdict.reason.needs_a_person() && !said {
+        context.event(resource, EventType::Warning, verdict.reason.as_str(), verdict.message.clone()).await;
+    }
+}
+
+/// A resource that is being deleted: takes away what it declared, if it consents, and releases it.
+async fn remove<K: Kind>(
+    shared: &KindContext<K>,
+    resource_ref: &Ref,
+    stored: &mut Stored<'_, K::Resource>,
+    cluster: &Id,
+    desired: Option<K::Desired>,
+) -> Result<Next, StoreError> {
+    let context = &*shared.context;
+    if !stored.has_finalizer() {
+        return Ok(Next::Gone);
+    }
+    let (origin, memory) = stored.remembered();
+    let consent = K::consent(&stored.resource, origin);
+    // A broken spec never blocks: what was never read was never managed.
+    let desired = K::remembered(&stored.resource, &memory).or(desired);
+    let (Some(desired), Some(_)) = (desired, origin) else {
+        stored.release().await?;
+        return Ok(Next::Gone);
+    };
+    if context.find(super::connections::KIND, cluster).is_none() {
+        if consent == Consent::Remove {
+            let note = format!(
+                "the {} stays on the server: the ArangoCluster {} is gone, so there is no way to it",
+                K::describe(&desired),
+                cluster.name
+            );
+            context.metrics.left_behind(K::NAME);
+            context.event(&stored.resource, EventType::Warning, "LeftBehind", note).await;
+        }
+        stored.release().await?;
+        return Ok(Next::Gone);
+    }
+    let connection = match connected(context, cluster) {
+        Ok(connection) => connection,
+        Err(hold) => {
+            let hold = Hold::new(Reason::DeletionBlocked, hold.message);
+            return hold_back::<K>(stored, None, hold).await;
+        }
+    };
+
+    let since = Instant::now().checked_sub(FRESH).unwrap_or_else(Instant::now);
+    let look = Look { since, removing: true };
+    let target = Target { desired: &desired, memory, origin, deleting: Some(consent), begun: true };
+    let namespace = &*resource_ref.id.namespace;
+    let secrets = NamespaceSecrets::new(context, namespace);
+    let outcome = drive::<K, _>(&connection.server, &secrets, look, target, stored).await?;
+    let name = K::describe(&desired);
+    tell::<K>(context, stored, &outcome, &name, false).await;
+    if outcome.verdict.is_ready() {
+        stored.release().await?;
+        context.wake(&Key::Object(cluster.clone(), K::object(&desired)));
+        return Ok(Next::Gone);
+    }
+    let verdict = Verdict { reason: Reason::DeletionBlocked, message: outcome.verdict.message };
+    write::<K>(stored, None, origin, outcome.memory, &verdict).await?;
+    Ok(Next::Retry(verdict.reason))
+}

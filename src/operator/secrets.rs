@@ -1,0 +1,242 @@
+//! Secrets: watched by metadata, read when needed, kept by nobody.
+
+use std::{collections::HashMap, sync::Arc};
+
+use futures::{FutureExt, StreamExt, future::BoxFuture};
+use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::OwnerReference};
+use kube::{
+    Api, Resource, ResourceExt,
+    api::{ObjectMeta, PostParams},
+    core::PartialObjectMeta,
+    runtime::{
+        WatchStreamExt,
+        watcher::{self, Event},
+    },
+};
+use parking_lot::Mutex;
+use rand::{RngExt, distr::Alphanumeric};
+use secrecy::SecretString;
+use tracing::warn;
+
+use super::{
+    context::Context,
+    index::{Id, Key},
+};
+use crate::{
+    core::{Hold, Reason},
+    reconcile::{Secrets, Version},
+};
+
+/// Marks a Secret as written by us, for namespace/name of an ArangoUser.
+pub const OWNER: &str = "arango-operator.dev/owner";
+
+/// Secrets that belong to the cluster's own machinery and are never read.
+const REFUSED_TYPES: [&str; 3] =
+    ["kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token", "helm.sh/release.v1"];
+
+/// The version of each Secret that is watched.
+#[derive(Debug, Default)]
+pub struct SecretVersions {
+    versions: Mutex<HashMap<Id, Version>>,
+}
+
+impl SecretVersions {
+    /// The version of one.
+    pub fn get(&self, id: &Id) -> Option<Version> {
+        self.versions.lock().get(id).cloned()
+    }
+
+    /// Learns a version; whether it is news.
+    fn learn(&self, id: &Id, version: Version) -> bool {
+        self.versions.lock().insert(id.clone(), version.clone()) != Some(version)
+    }
+}
+
+fn version(meta: &ObjectMeta) -> Version {
+    (meta.uid.clone().unwrap_or_default(), meta.resource_version.clone().unwrap_or_default())
+}
+
+/// Watches the metadata of Secrets for as long as the process lives; `synced` is called after the first listing.
+pub async fn watch(context: Arc<Context>, synced: impl FnOnce()) {
+    let mut synced = Some(synced);
+    let api: Api<PartialObjectMeta<Secret>> = context.watched();
+    let mut events = watcher::watcher(api, watcher::Config::default()).default_backoff().boxed();
+    let mut listing = HashMap::new();
+    while let Some(event) = events.next().await {
+        let listed = matches!(event, Ok(Event::InitDone));
+        let changed = match event {
+            Ok(Event::Init) => {
+                listing = HashMap::new();
+                Vec::new()
+            }
+            Ok(Event::InitApply(secret)) => {
+                listing.insert(Id::of(&secret), version(secret.meta()));
+                Vec::new()
+            }
+            Ok(Event::InitDone) => {
+                let new = std::mem::take(&mut listing);
+                let old = std::mem::replace(&mut *context.secrets.versions.lock(), new.clone());
+                let gone = old.keys().filter(|id| !new.contains_key(id));
+                let changed = new.iter().filter(|(id, version)| old.get(id) != Some(version)).map(|(id, _)| id);
+                changed.chain(gone).cloned().collect()
+            }
+            Ok(Event::Apply(secret)) => {
+                let id = Id::of(&secret);
+                if context.secrets.learn(&id, version(secret.meta())) { vec![id] } else { Vec::new() }
+            }
+            Ok(Event::Delete(secret)) => {
+                let id = Id::of(&secret);
+                context.secrets.versions.lock().remove(&id);
+                vec![id]
+            }
+            Err(error) => {
+                warn!(%error, "the watch on Secrets failed; trying again");
+                Vec::new()
+            }
+        };
+        for id in changed {
+            context.wake(&Key::Secret(id));
+        }
+        if listed && let Some(synced) = synced.take() {
+            synced();
+        }
+    }
+}
+
+/// The Secrets of one namespace, on behalf of one resource.
+pub struct NamespaceSecrets<'a> {
+    context: &'a Context,
+    namespace: &'a str,
+    /// Whose password is generated: written as the owner.
+    owner: Option<(Id, OwnerReference)>,
+}
+
+impl<'a> NamespaceSecrets<'a> {
+    /// For reading.
+    pub fn new(context: &'a Context, namespace: &'a str) -> Self {
+        Self { context, namespace, owner: None }
+    }
+
+    /// For reading, and for writing on behalf of that resource; the Secret goes with it.
+    pub fn for_owner(mut self, owner: &impl Resource<DynamicType = ()>) -> Self {
+        self.owner = owner.controller_owner_ref(&()).map(|reference| (Id::of(owner), reference));
+        self
+    }
+
+    /// Reads one key as bytes' text, and the version that it is of.
+    async fn get(&self, name: &str, key: &str) -> Result<(SecretString, Version), Hold> {
+        let secret = self.fetch(name).await?.ok_or_else(|| missing(name, key))?;
+        if let Some(type_) = secret.type_.as_deref()
+            && REFUSED_TYPES.contains(&type_)
+        {
+            return Err(Hold::invalid(format!(
+                "the Secret {name} has the type {type_}, which is never read; put the value into one of the type Opaque"
+            )));
+        }
+        let version = version(&secret.metadata);
+        let ByteString(bytes) =
+            secret.data.and_then(|mut data| data.remove(key)).ok_or_else(|| missing(name, key))?;
+        let text = String::from_utf8(bytes)
+            .map_err(|_| Hold::invalid(format!("the key {key} of the Secret {name} is not UTF-8 text")))?;
+        Ok((text.into(), version))
+    }
+
+    async fn fetch(&self, name: &str) -> Result<Option<Secret>, Hold> {
+        let api: Api<Secret> = self.context.api(self.namespace);
+        api.get_opt(name).await.map_err(|error| {
+            Hold::new(Reason::SecretMissing, format!("could not read the Secret {name}: {error}; trying again"))
+        })
+    }
+
+    async fn make(&self, name: &str, key: &str, user: &str, length: u32) -> Result<(), Hold> {
+        let (owner, reference) = self
+            .owner
+            .as_ref()
+            .ok_or_else(|| Hold::invalid("a password can only be generated for a resource"))?;
+        if let Some(secret) = self.fetch(name).await? {
+            return self.keep(owner, &secret);
+        }
+        let password: String =
+            rand::rng().sample_iter(Alphanumeric).take(length as usize).map(char::from).collect();
+        let secret = Secret {
+            metadata: ObjectMeta {
+                name: Some(name.to_owned()),
+                annotations: Some([(OWNER.to_owned(), owner.to_string())].into()),
+                owner_references: Some(vec![reference.clone()]),
+                ..ObjectMeta::default()
+            },
+            string_data: Some(
+                [("username".to_owned(), user.to_owned()), (key.to_owned(), password)].into(),
+            ),
+            ..Secret::default()
+        };
+        let api: Api<Secret> = self.context.api(self.namespace);
+        match api.create(&PostParams::default(), &secret).await {
+            Ok(secret) => {
+                self.context.metrics.wrote("ArangoUser", "secret");
+                self.learn(&secret);
+                Ok(())
+            }
+            Err(kube::Error::Api(status)) if status.is_already_exists() => match self.fetch(name).await? {
+                Some(secret) => self.keep(owner, &secret),
+                None => Err(missing(name, key)),
+            },
+            Err(error) => Err(Hold::new(
+                Reason::SecretMissing,
+                format!("could not create the Secret {name}: {error}; trying again"),
+            )),
+        }
+    }
+
+    /// Takes a Secret that is there for the one to write, if it is ours.
+    fn keep(&self, owner: &Id, secret: &Secret) -> Result<(), Hold> {
+        let name = secret.name_any();
+        if secret.annotations().get(OWNER) != Some(&owner.to_string()) {
+            return Err(Hold::new(
+                Reason::Conflict,
+                format!(
+                    "the Secret {name} exists and was not written for {owner}; it is never overwritten: delete it, or \
+                     set password.generate.secretName to another name"
+                ),
+            ));
+        }
+        self.learn(secret);
+        Ok(())
+    }
+
+    fn learn(&self, secret: &Secret) {
+        let id = Id::new(self.namespace, &secret.name_any());
+        self.context.secrets.learn(&id, version(&secret.metadata));
+    }
+}
+
+fn missing(name: &str, key: &str) -> Hold {
+    Hold::new(
+        Reason::SecretMissing,
+        format!("the Secret {name} with the key {key} does not exist in this namespace yet; going on when it does"),
+    )
+}
+
+impl Secrets for NamespaceSecrets<'_> {
+    fn version(&self, name: &str) -> Option<Version> {
+        self.context.secrets.get(&Id::new(self.namespace, name))
+    }
+
+    fn read<'a>(
+        &'a self,
+        name: &'a str,
+        key: &'a str,
+    ) -> BoxFuture<'a, Result<(SecretString, Version), Hold>> {
+        self.get(name, key).boxed()
+    }
+
+    fn generate<'a>(
+        &'a self,
+        name: &'a str,
+        key: &'a str,
+        user: &'a str,
+        length: u32,
+    ) -> BoxFuture<'a, Result<(), Hold>> {
+        self.make(name, key, user, length).boxed()
+    }
+}

@@ -1,0 +1,227 @@
+//! What is written to a resource: the claim in its metadata, the status in its subresource. Every write carries the
+//! resource version; if somebody else wrote in between, the resource is read again.
+
+use kube::{
+    Api, Resource, ResourceExt,
+    api::{Patch, PatchParams, PostParams},
+    core::{NamespaceResourceScope, object::HasStatus},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::json;
+
+use super::context::{Context, kind_of};
+use crate::{
+    core::{Consent, Origin, Status},
+    kinds::{Declaration, Kind},
+    reconcile::Journal,
+};
+
+/// The finalizer, and its name is the same for all kinds.
+pub const FINALIZER: &str = "arango-operator.dev/cleanup";
+
+/// Holds origin and memory from the first write on until the status does: the claim and the finalizer are one write.
+pub const CLAIM: &str = "arango-operator.dev/claim";
+
+/// How often a write is repeated because somebody else wrote the resource in between.
+const CONFLICTS_MAX: u32 = 4;
+
+/// Why something could not be stored.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The API server.
+    #[error("could not write to Kubernetes: {0}")]
+    Kube(#[from] Box<kube::Error>),
+    /// The resource was changed or deleted in the meantime: this pass is about an old one.
+    #[error("the resource changed while it was worked on")]
+    Outdated,
+}
+
+impl From<kube::Error> for StoreError {
+    fn from(error: kube::Error) -> Self {
+        Box::new(error).into()
+    }
+}
+
+/// A resource type that can be written to.
+pub trait Writable:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    + HasStatus<Status: PartialEq + Clone + Send + Sync>
+    + Clone
+    + std::fmt::Debug
+    + Serialize
+    + DeserializeOwned
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<R> Writable for R where
+    R: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + HasStatus<Status: PartialEq + Clone + Send + Sync>
+        + Clone
+        + std::fmt::Debug
+        + Serialize
+        + DeserializeOwned
+        + Send
+        + Sync
+        + 'static
+{
+}
+
+/// A resource, as last read or written.
+#[derive(Debug)]
+pub struct Stored<'a, R> {
+    context: &'a Context,
+    api: Api<R>,
+    /// The resource.
+    pub resource: R,
+}
+
+#[derive(Serialize, serde::Deserialize)]
+struct Claim<M> {
+    origin: Origin,
+    memory: M,
+}
+
+impl<'a, R: Writable> Stored<'a, R> {
+    /// A resource out of a cache.
+    pub fn new(context: &'a Context, resource: R) -> Self {
+        let api = context.api(resource.meta().namespace.as_deref().unwrap_or_default());
+        Self { context, api, resource }
+    }
+
+    /// Whether the finalizer is there.
+    pub fn has_finalizer(&self) -> bool {
+        self.resource.finalizers().iter().any(|finalizer| finalizer == FINALIZER)
+    }
+
+    /// Takes the finalizer off: what the resource declared is dealt with.
+    pub async fn release(&mut self) -> Result<(), StoreError> {
+        if !self.has_finalizer() {
+            return Ok(());
+        }
+        let released = self
+            .patch(|resource| {
+                let left: Vec<_> = resource.finalizers().iter().filter(|f| *f != FINALIZER).collect();
+                json!({"finalizers": left})
+            })
+            .await;
+        match released {
+            // Gone: then it is off.
+            Err(StoreError::Kube(error)) if is(&error, 404) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Changes the metadata.
+    async fn patch(&mut self, change: impl Fn(&R) -> serde_json::Value) -> Result<(), StoreError> {
+        let name = self.resource.name_any();
+        for _ in 0..CONFLICTS_MAX {
+            let mut metadata = change(&self.resource);
+            metadata["resourceVersion"] = json!(self.resource.resource_version());
+            metadata["uid"] = json!(self.resource.uid());
+            let patch = Patch::Merge(json!({"metadata": metadata}));
+            match self.api.patch_metadata(&name, &PatchParams::default(), &patch).await {
+                Ok(written) => {
+                    self.context.metrics.wrote(kind_of::<R>(), "metadata");
+                    *self.resource.meta_mut() = written.metadata;
+                    self.resource.meta_mut().managed_fields = None;
+                    return Ok(());
+                }
+                Err(error) if is(&error, 409) => self.read_again(&name).await?,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(StoreError::Outdated)
+    }
+
+    /// Writes the status, unless it is as it should be.
+    pub async fn write_status(&mut self, status: R::Status) -> Result<(), StoreError> {
+        let name = self.resource.name_any();
+        for _ in 0..CONFLICTS_MAX {
+            if self.resource.status() == Some(&status) {
+                return Ok(());
+            }
+            let mut resource = self.resource.clone();
+            *resource.status_mut() = Some(status.clone());
+            match self.api.replace_status(&name, &PostParams::default(), &resource).await {
+                Ok(written) => {
+                    self.context.metrics.wrote(kind_of::<R>(), "status");
+                    self.resource = written;
+                    self.resource.meta_mut().managed_fields = None;
+                    return Ok(());
+                }
+                Err(error) if is(&error, 409) => self.read_again(&name).await?,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(StoreError::Outdated)
+    }
+
+    /// Reads the resource again after a conflict. If it is about something else by now, this pass is over.
+    async fn read_again(&mut self, name: &str) -> Result<(), StoreError> {
+        let mut newer = self.api.get(name).await?;
+        newer.meta_mut().managed_fields = None;
+        let (old, new) = (self.resource.meta(), newer.meta());
+        let same = old.uid == new.uid
+            && old.generation == new.generation
+            && old.deletion_timestamp.is_some() == new.deletion_timestamp.is_some();
+        self.resource = newer;
+        if same { Ok(()) } else { Err(StoreError::Outdated) }
+    }
+}
+
+impl<D: Declaration> Stored<'_, D> {
+    /// What is remembered: in the status, or, before there is one, in the claim.
+    pub fn remembered(&self) -> (Option<Origin>, D::Memory) {
+        let status = self.resource.status();
+        if let Some(Status { origin: Some(origin), memory, .. }) = status {
+            return (Some(*origin), memory.clone());
+        }
+        let claim = self.resource.annotations().get(CLAIM);
+        match claim.and_then(|claim| serde_json::from_str::<Claim<D::Memory>>(claim).ok()) {
+            Some(Claim { origin, memory }) => (Some(origin), memory),
+            None => (None, status.map(|status| status.memory.clone()).unwrap_or_default()),
+        }
+    }
+
+    /// Stores the claim: with the finalizer, if what is declared is to be removed with the resource.
+    pub async fn claim(&mut self, origin: Origin, memory: &D::Memory, removes: bool) -> Result<(), StoreError> {
+        if !removes && *memory == D::Memory::default() {
+            return Ok(());
+        }
+        let claim = serde_json::to_string(&Claim { origin, memory }).unwrap_or_default();
+        self.patch(|resource| {
+            let mut finalizers = resource.finalizers().to_vec();
+            if removes && !finalizers.iter().any(|finalizer| finalizer == FINALIZER) {
+                finalizers.push(FINALIZER.to_owned());
+            }
+            json!({"finalizers": finalizers, "annotations": {CLAIM: claim}})
+        })
+        .await
+    }
+}
+
+impl<K: Kind> Journal<K> for Stored<'_, K::Resource> {
+    type Error = StoreError;
+
+    async fn begin(&mut self, origin: Origin, memory: &K::Memory) -> Result<(), StoreError> {
+        let removes = K::consent(&self.resource, Some(origin)) == Consent::Remove;
+        self.claim(origin, memory, removes).await
+    }
+
+    async fn save(&mut self, memory: &K::Memory) -> Result<(), StoreError> {
+        let (origin, _) = self.remembered();
+        let mut status = self.resource.status().cloned().unwrap_or_default();
+        status.memory = memory.clone();
+        // Without the origin the memory would not be found again: the claim would be taken for newer.
+        status.origin = status.origin.or(origin);
+        self.write_status(status).await
+    }
+}
+
+/// Whether the API server answered with that status.
+pub fn is(error: &kube::Error, code: u16) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == code)
+}

@@ -1,0 +1,60 @@
+//! Queues of resources to be looked at: one per kind, each resource in it at most once, so that a queue is never
+//! longer than there are resources.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use futures::{Stream, stream};
+use kube::{Resource, runtime::reflector::ObjectRef};
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::index::{Id, Ref};
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: Mutex<BTreeSet<Id>>,
+    filled: Notify,
+}
+
+/// All queues.
+#[derive(Debug, Default)]
+pub struct Wakes {
+    queues: HashMap<&'static str, Arc<Queue>>,
+}
+
+impl Wakes {
+    /// Queues for these kinds.
+    pub fn new(kinds: impl IntoIterator<Item = &'static str>) -> Self {
+        Self { queues: kinds.into_iter().map(|kind| (kind, Arc::default())).collect() }
+    }
+
+    /// Asks for a look at these resources.
+    pub fn wake(&self, resources: impl IntoIterator<Item = Ref>) {
+        for Ref { kind, id } in resources {
+            if let Some(queue) = self.queues.get(kind) {
+                queue.waiting.lock().insert(id);
+                queue.filled.notify_one();
+            }
+        }
+    }
+
+    /// The resources of one kind to be looked at, as they come.
+    pub fn stream<K>(&self, kind: &'static str) -> impl Stream<Item = ObjectRef<K>> + use<K>
+    where
+        K: Resource<DynamicType = ()>,
+    {
+        stream::unfold(self.queues.get(kind).cloned(), |queue| async move {
+            let queue = queue?;
+            loop {
+                let next = queue.waiting.lock().pop_first();
+                if let Some(id) = next {
+                    return Some((ObjectRef::new(&id.name).within(&id.namespace), Some(queue)));
+                }
+                queue.filled.notified().await;
+            }
+        })
+    }
+}
