@@ -1,5 +1,8 @@
 //! The command line: what was typed becomes a command, a command becomes an exit code.
 
+pub mod connection;
+pub mod request;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -15,6 +18,7 @@ struct Cli {
 /// One command, one file of this folder.
 #[derive(Debug, Subcommand)]
 enum Command {
+    Request(request::RequestArgs),
     /// Print the version.
     Version,
 }
@@ -23,6 +27,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
+        Command::Request(args) => block_on(request::run(args)),
         Command::Version => {
             println!("arango-operator {}", env!("CARGO_PKG_VERSION"));
             Ok(ExitCode::SUCCESS)
@@ -32,4 +37,9 @@ pub fn main() -> ExitCode {
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+/// Runs a command that waits for others.
+fn block_on(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
 }
