@@ -94,7 +94,10 @@ impl Coordinator {
         limit: usize,
     ) -> Result<Response, Failure> {
         let Some(url) = self.endpoint.url(&request.path) else {
-            let problem = format!("{:?} is no path that arrives as it is", request.path);
+            let problem = format!(
+                "{:?} would arrive as another path; percent-encode it, without segments of dots alone",
+                request.path
+            );
             return Err(Failure::Final(Error::Unusable(problem)));
         };
         let mut outgoing = self.http.request(request.method.clone(), url);
