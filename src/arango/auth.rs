@@ -263,4 +263,25 @@ mod unit {
         let error = Authenticator::new(auth).err().unwrap();
         assert!(error.to_string().contains("colon"));
     }
+
+    #[tokio::test]
+    async fn a_token_near_its_end_is_renewed_by_one_and_used_by_the_others() {
+        let login = Authenticator::new(Auth::Jwt { user: "a".into(), password: "b".into() }).unwrap();
+        let now = Instant::now();
+        let hour = Duration::from_secs(3600);
+        let old = Arc::new(Token { renew_at: Some(now), ends: Some(now + hour), ..Token::none() });
+        *login.current.lock() = Some(Arc::clone(&old));
+        let failing = async || Err(Error::Unreachable(Vec::new()));
+        assert!(Arc::ptr_eq(&login.token(failing).await.unwrap(), &old), "a failed renewal can wait");
+        {
+            let _under_way = login.flight.lock().await;
+            let unused = async || Err(Error::Unreachable(Vec::new()));
+            assert!(Arc::ptr_eq(&login.token(unused).await.unwrap(), &old), "nobody waits for a renewal");
+        }
+        let fresh = login.token(async || Ok(Token::none())).await.unwrap();
+        assert!(!Arc::ptr_eq(&fresh, &old));
+        // One that is over is never sent, even if no other can be had.
+        *login.current.lock() = Some(Arc::new(Token { ends: Some(now), ..Token::none() }));
+        login.token(failing).await.err().unwrap();
+    }
 }

@@ -1,4 +1,4 @@
-//! One HTTP client per coordinator: settings of the connection, TLS, name resolution, and one request over it.
+//! One HTTP client per coordinator: its settings, TLS, name resolution, and one request over it.
 
 use std::{error::Error as _, net::SocketAddr, time::Duration};
 
@@ -9,10 +9,10 @@ use reqwest::{
     dns::{Addrs, Name, Resolve, Resolving},
     redirect, retry,
 };
-use secrecy::{ExposeSecret, SecretSlice};
+use secrecy::ExposeSecret;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Endpoint, Error, Request, Response, endpoint::is_link_local};
+use super::{Endpoint, Error, Request, Response, Tls, endpoint::is_link_local};
 
 /// An idle connection is dropped before the server (300 s) or a balancer between (60 s, often) does it: a
 /// request on a connection that is just being closed is a lost answer.
@@ -21,17 +21,6 @@ const IDLE: Duration = Duration::from_secs(25);
 const IDLE_MAX: usize = 32;
 /// How long sent bytes may stay unconfirmed: a host that vanished is noticed before the request's time is up.
 const UNCONFIRMED: Duration = Duration::from_secs(10);
-
-/// How servers are trusted and how we show ourselves to them.
-#[derive(Debug, Clone, Default)]
-pub struct Tls {
-    /// Certificates in PEM: if given, these alone are trusted, else the system's.
-    pub ca: Option<Vec<u8>>,
-    /// Our certificate and its key in PEM.
-    pub identity: Option<SecretSlice<u8>>,
-    /// Trusts every certificate.
-    pub insecure_skip_verify: bool,
-}
 
 /// One coordinator.
 pub(super) struct Coordinator {
@@ -105,7 +94,10 @@ impl Coordinator {
         limit: usize,
     ) -> Result<Response, Failure> {
         let Some(url) = self.endpoint.url(&request.path) else {
-            let problem = format!("{:?} is no path that arrives as it is", request.path);
+            let problem = format!(
+                "{:?} would arrive as another path; percent-encode it, without segments of dots alone",
+                request.path
+            );
             return Err(Failure::Final(Error::Unusable(problem)));
         };
         let mut outgoing = self.http.request(request.method.clone(), url);

@@ -12,6 +12,7 @@ mod error;
 mod pool;
 mod probe;
 mod rights;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod transport;
@@ -19,8 +20,8 @@ mod transport;
 pub use answers::{Availability, CollectionInfo, Role, ServerInfo, Status, UserInfo, Version};
 pub use auth::Auth;
 pub use client::{Client, DatabaseOptions, NewUser, UserChange};
-pub use connect::Tls;
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{Answer, Class, Error, Reason, What, class_of};
-pub use pool::{Connection, CoordinatorState, Pool};
+pub use pool::{CoordinatorState, Pool};
+pub use settings::{Connection, Tls};
 pub use transport::{Repeat, Request, Response, Transport};

@@ -17,55 +17,18 @@ use tokio::{
 use tracing::debug;
 
 use super::{
-    Auth, Endpoint, Error, Reason, Repeat, Request, Response, Tls, Transport,
+    Connection, Endpoint, Error, Reason, Repeat, Request, Response, Transport,
     auth::{Authenticator, Token},
     client::login_request,
     connect::{Coordinator, Failure},
     probe,
 };
-use crate::core::balance::{Balancer, LoadBalancing, jittered};
+use crate::core::balance::{Balancer, jittered};
 
 /// How often a write-write conflict is sent again (reference: general rules, write-write conflicts).
 const CONFLICTS_MAX: u32 = 3;
 /// Longest wait before the first repetition of a conflict; it doubles.
 const CONFLICT_DELAY: Duration = Duration::from_millis(50);
-
-/// How a deployment is reached.
-#[derive(Debug, Clone)]
-pub struct Connection {
-    /// The coordinators, or one single server.
-    pub endpoints: Vec<Endpoint>,
-    /// How requests are spread over them.
-    pub load_balancing: LoadBalancing,
-    /// The login.
-    pub auth: Auth,
-    /// Trust in TLS.
-    pub tls: Tls,
-    /// The time of a whole request: waiting for its turn, logging in, moving on and repeating included.
-    pub timeout: Duration,
-    /// The time for one connection to come about.
-    pub connect_timeout: Duration,
-    /// Most requests at the same time.
-    pub max_concurrent: usize,
-    /// Longest answer that is read, in bytes.
-    pub max_answer: usize,
-}
-
-impl Connection {
-    /// The defaults for some endpoints and a login.
-    pub fn new(endpoints: Vec<Endpoint>, auth: Auth) -> Self {
-        Self {
-            endpoints,
-            load_balancing: LoadBalancing::default(),
-            auth,
-            tls: Tls::default(),
-            timeout: Duration::from_secs(30),
-            connect_timeout: Duration::from_secs(3),
-            max_concurrent: 32,
-            max_answer: 256 << 20,
-        }
-    }
-}
 
 /// What is known of one coordinator.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -262,6 +225,10 @@ impl Inner {
             let Some(coordinator) = self.coordinators.get(index) else { break };
             tried.push(index);
             let now = Instant::now();
+            // A turn or a login that came at the last moment is too late: nothing is sent after the deadline.
+            if now >= deadline {
+                return Err(self.timed_out(request, sent));
+            }
             // One that hangs shall not use up the time of the others, if they may be asked after it.
             let more = safe && request.coordinator.is_none() && tried.len() < self.coordinators.len();
             let until = if more { now + deadline.saturating_duration_since(now) / 2 } else { deadline };
@@ -309,9 +276,6 @@ impl Inner {
                 Err(Failure::Final(error)) => return Err(error),
             };
             reasons.push(Reason { coordinator: coordinator.endpoint.to_string(), why });
-            if Instant::now() >= deadline {
-                return Err(self.timed_out(request, sent));
-            }
         }
         last.ok_or(Error::Unreachable(reasons))
     }

@@ -1,6 +1,8 @@
 //! The command line: what was typed becomes a command, a command becomes an exit code.
 
 mod stand_in;
+pub mod connection;
+pub mod request;
 
 use std::process::ExitCode;
 
@@ -19,6 +21,7 @@ struct Cli {
 enum Command {
     /// Run an in-memory ArangoDB 3.12 that answers over HTTP.
     StandIn(stand_in::Args),
+    Request(request::RequestArgs),
     /// Print the version.
     Version,
 }
@@ -28,6 +31,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
         Command::StandIn(args) => stand_in::run(args),
+        Command::Request(args) => block_on(request::run(args)),
         Command::Version => {
             println!("arango-operator {}", env!("CARGO_PKG_VERSION"));
             Ok(ExitCode::SUCCESS)
@@ -37,4 +41,9 @@ pub fn main() -> ExitCode {
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+/// Runs a command that waits for others.
+fn block_on(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
 }

@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn round_robin_takes_turns_and_skips_what_is_aside() {
         let mut balancer = Balancer::new(3, LoadBalancing::RoundRobin);
-        let mut turns = |balancer: &mut Balancer| -> Vec<usize> {
+        let turns = |balancer: &mut Balancer| -> Vec<usize> {
             (0..4).filter_map(|_| balancer.pick(None, &[], 0)).collect()
         };
         assert_eq!(turns(&mut balancer), [0, 1, 2, 0]);
@@ -212,7 +212,7 @@ mod tests {
         let mut longest = Duration::ZERO;
         for _ in 0..20 {
             let due = balancer.next_probe().unwrap();
-            longest = longest.max(due - now);
+            longest = longest.max(due.saturating_sub(now));
             now = due;
             assert_eq!(balancer.due(now), [0]);
             balancer.failed(0, now, 0);

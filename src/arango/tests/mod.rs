@@ -125,19 +125,14 @@ async fn fifty_waiters_share_one_login_and_one_refusal() {
 /// A server whose tokens are good for as long as it says.
 async fn forgetful(good: Arc<AtomicUsize>) -> Server {
     let minted = AtomicUsize::new(0);
-    Server::start(move |seen| match seen.path.as_str() {
-        "/_open/auth" => {
+    Server::start(move |seen| {
+        if seen.path == "/_open/auth" {
             let number = minted.fetch_add(1, Ordering::SeqCst) + 1;
-            Reply::Json(200, json!({"jwt": token(number)}))
+            return Reply::Json(200, json!({"jwt": token(number)}));
         }
-        _ => {
-            let number = seen.authorization.as_ref().and_then(|text| text.rsplit('.').next()?.parse().ok());
-            if number.is_some_and(|number: usize| number >= good.load(Ordering::SeqCst)) {
-                ok(vec!["_system"])
-            } else {
-                error(401, 11)
-            }
-        }
+        let number = seen.authorization.as_ref().and_then(|text| text.rsplit('.').next()?.parse().ok());
+        let is_good = number.is_some_and(|number: usize| number >= good.load(Ordering::SeqCst));
+        if is_good { ok(vec!["_system"]) } else { error(401, 11) }
     })
     .await
 }

@@ -127,11 +127,12 @@ async fn serve(stream: TcpStream, handler: Arc<Handler>, log: Arc<Mutex<Vec<Seen
         };
         let reason = StatusCode::from_u16(status).ok()?;
         let length = body.len();
-        let mut head = format!("HTTP/1.1 {reason}\r\n{header}\r\n");
-        if !header.starts_with("transfer-encoding") {
-            head.push_str(&format!("content-length: {length}\r\n"));
-        }
-        head.push_str("\r\n");
+        let framing = if header.starts_with("transfer-encoding") {
+            String::new()
+        } else {
+            format!("content-length: {length}\r\n")
+        };
+        let head = format!("HTTP/1.1 {reason}\r\n{header}\r\n{framing}\r\n");
         stream.write_all(head.as_bytes()).await.ok()?;
         stream.write_all(&body).await.ok()?;
         stream.flush().await.ok()?;

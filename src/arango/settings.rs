@@ -1,0 +1,56 @@
+//! What a pool has to be told.
+
+use std::time::Duration;
+
+use secrecy::SecretSlice;
+
+use super::{Auth, Endpoint};
+use crate::core::balance::LoadBalancing;
+
+/// How a deployment is reached.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    /// The coordinators, or one single server.
+    pub endpoints: Vec<Endpoint>,
+    /// How requests are spread over them.
+    pub load_balancing: LoadBalancing,
+    /// The login.
+    pub auth: Auth,
+    /// Trust in TLS.
+    pub tls: Tls,
+    /// The time of a whole request: waiting for its turn, logging in, moving on and repeating included.
+    pub timeout: Duration,
+    /// The time for one connection to come about.
+    pub connect_timeout: Duration,
+    /// Most requests at the same time.
+    pub max_concurrent: usize,
+    /// Longest answer that is read, in bytes.
+    pub max_answer: usize,
+}
+
+impl Connection {
+    /// The defaults for some endpoints and a login.
+    pub fn new(endpoints: Vec<Endpoint>, auth: Auth) -> Self {
+        Self {
+            endpoints,
+            load_balancing: LoadBalancing::default(),
+            auth,
+            tls: Tls::default(),
+            timeout: Duration::from_secs(30),
+            connect_timeout: Duration::from_secs(3),
+            max_concurrent: 32,
+            max_answer: 256 << 20,
+        }
+    }
+}
+
+/// How servers are trusted and how we show ourselves to them.
+#[derive(Debug, Clone, Default)]
+pub struct Tls {
+    /// Certificates in PEM: if given, these alone are trusted, else the system's.
+    pub ca: Option<Vec<u8>>,
+    /// Our certificate and its key in PEM.
+    pub identity: Option<SecretSlice<u8>>,
+    /// Trusts every certificate.
+    pub insecure_skip_verify: bool,
+}
