@@ -6,4 +6,6 @@ pub mod arango; // the ArangoDB client: requests, coordinator pool, login; the o
 pub mod cli; // one file per command
 pub mod control_plane; // a real etcd and kube-apiserver as child processes, for the demo and the tests
 pub mod core; // pure: names, plans, policies, decisions
+pub mod kinds; // one folder per resource kind
+pub mod reconcile; // the one flow: desired, observe, plan, allow, execute, outcome. Read this first
 pub mod stand_in; // an in-memory ArangoDB that answers over HTTP

@@ -1,1 +1,26 @@
-//! (under construction)
+//! The ArangoDB client: requests, coordinator pool, login. The only module that knows reqwest.
+//!
+//! [`Client`] has one method per thing that is asked of a deployment and is told how by a [`Transport`]: a
+//! [`Pool`] of coordinators in production, a model in property tests.
+
+mod answers;
+mod auth;
+mod client;
+mod connect;
+mod endpoint;
+mod error;
+mod pool;
+mod probe;
+mod rights;
+#[cfg(test)]
+mod tests;
+mod transport;
+
+pub use answers::{Availability, CollectionInfo, Role, ServerInfo, Status, UserInfo, Version};
+pub use auth::Auth;
+pub use client::{Client, DatabaseOptions, NewUser, UserChange};
+pub use connect::Tls;
+pub use endpoint::{Endpoint, EndpointError};
+pub use error::{Answer, Class, Error, Reason, What, class_of};
+pub use pool::{Connection, CoordinatorState, Pool};
+pub use transport::{Repeat, Request, Response, Transport};

@@ -1,6 +1,7 @@
 //! The command line: what was typed becomes a command, a command becomes an exit code.
 
 mod control_plane;
+mod stand_in;
 
 use std::process::ExitCode;
 
@@ -17,6 +18,8 @@ struct Cli {
 /// One command, one file of this folder.
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run an in-memory ArangoDB 3.12 that answers over HTTP.
+    StandIn(stand_in::Args),
     /// Print the version.
     Version,
     // The doc comment is at the arguments. Hidden: `demo` is what users want.
@@ -28,6 +31,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
+        Command::StandIn(args) => stand_in::run(args),
         Command::Version => {
             println!("arango-operator {}", env!("CARGO_PKG_VERSION"));
             Ok(ExitCode::SUCCESS)

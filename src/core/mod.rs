@@ -1,10 +1,21 @@
 //! The pure core: values in, values out. No I/O, no clock, no randomness, no logging; time and randomness are
 //! arguments. `tests/architecture.rs` reads the sources and fails where that isn't so.
 
+pub mod backoff;
+pub mod balance;
+pub mod claim;
+pub mod condition;
+pub mod hold;
 pub mod level;
 pub mod name;
+pub mod plan;
+pub mod policy;
 pub mod rights;
 
+pub use condition::{Status, Verdict};
+pub use hold::{Hold, Reason};
 pub use level::Level;
 pub use name::{CollectionName, DatabaseName, NameError, Scope, UserName, encode_segment};
+pub use plan::{Because, Plan, Risk, Step};
+pub use policy::{Consent, Origin, RemovalPolicy};
 pub use rights::{Entry, Rights};

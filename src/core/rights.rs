@@ -1,10 +1,10 @@
-//! The rights of one user as the server keeps them: configured entries only, nothing effective.
+//! The rights of one user as the server keeps them, and what they come to.
 
 use std::collections::BTreeMap;
 
 use super::{CollectionName, DatabaseName, Level, Scope};
 
-/// One user's entries, by database or the wildcard (reference: permissions, stored per user).
+/// One user's configured entries, by database or the wildcard (reference: permissions, stored per user).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rights(pub BTreeMap<Scope<DatabaseName>, Entry>);
 
@@ -21,5 +21,65 @@ impl Rights {
     /// The row of one database, empty where there is none.
     pub fn entry(&self, database: &Scope<DatabaseName>) -> Entry {
         self.0.get(database).cloned().unwrap_or_default()
+    }
+
+    /// The level that holds on a database once wildcards are counted (reference: permissions, resolution): its own
+    /// entry, also `none`; else the higher of the wildcard's and `_system`'s; else none.
+    pub fn effective(&self, database: &Scope<DatabaseName>) -> Level {
+        self.level(database).unwrap_or_else(|| self.fallback(database))
+    }
+
+    /// The level that would hold on a database without an entry of its own.
+    pub fn fallback(&self, database: &Scope<DatabaseName>) -> Level {
+        if *database == Scope::Any {
+            return Level::None;
+        }
+        let any = self.level(&Scope::Any).unwrap_or(Level::None);
+        let system = Scope::Named(DatabaseName::system());
+        if *database == system { any } else { any.max(self.level(&system).unwrap_or(Level::None)) }
+    }
+
+    fn level(&self, database: &Scope<DatabaseName>) -> Option<Level> {
+        self.0.get(database).and_then(|entry| entry.level)
+    }
+}
+
+impl Entry {
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.level.is_none() && self.collections.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rights(levels: &[(&str, Level)]) -> Rights {
+        Rights(
+            levels
+                .iter()
+                .map(|(database, level)| {
+                    let entry = Entry { level: Some(*level), ..Entry::default() };
+                    (Scope::<DatabaseName>::parse(database).unwrap(), entry)
+                })
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn levels_resolve_as_in_the_references_worked_cases() {
+        let cases: &[(&[(&str, Level)], &str, Level)] = &[
+            (&[("_system", Level::None), ("*", Level::Ro), ("shop1", Level::Rw)], "shop1", Level::Rw),
+            (&[("_system", Level::None), ("*", Level::Ro), ("shop1", Level::Rw)], "_system", Level::None),
+            (&[("_system", Level::None), ("*", Level::Ro), ("shop1", Level::Rw)], "other", Level::Ro),
+            (&[("_system", Level::Rw), ("*", Level::None)], "other", Level::Rw),
+            (&[("*", Level::Ro)], "_system", Level::Ro),
+            (&[], "other", Level::None),
+        ];
+        for (levels, database, expected) in cases {
+            let database = Scope::<DatabaseName>::parse(database).unwrap();
+            assert_eq!(rights(levels).effective(&database), *expected, "{levels:?} on {database}");
+        }
     }
 }

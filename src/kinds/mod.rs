@@ -1,1 +1,207 @@
-//! (under construction)
+//! The resource kinds: one folder each, one word in [`for_each_kind!`].
+//!
+//! A kind that declares something on a server implements [`Kind`]: four pure functions (desired, plan, removal,
+//! consent) and two that talk to the server (observe, execute). Everything else (controller, claims, finalizer,
+//! status, Events, CRD, RBAC) is made from that. `ArangoCluster` is the connection that they share; it has no
+//! plan of its own and is handled by `operator::cluster`.
+
+pub mod cluster;
+pub mod database;
+pub mod permission;
+pub mod schema;
+pub mod user;
+
+use std::{
+    fmt::{Debug, Display},
+    future::Future,
+};
+
+use k8s_openapi::NamespaceResourceScope;
+use kube::{
+    CustomResourceExt,
+    core::object::{HasSpec, HasStatus},
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    arango,
+    core::{Consent, Hold, Origin, Plan, Status, UserName},
+    reconcile::{Look, Secrets, Server},
+};
+
+/// Runs an expression once for every kind that declares something on a server; `$kind` names it there.
+///
+/// This list is the one place where a kind is registered.
+#[macro_export]
+macro_rules! for_each_kind {
+    ($kind:ident => $body:expr) => {{
+        {
+            type $kind = $crate::kinds::database::Database;
+            $body
+        }
+        {
+            type $kind = $crate::kinds::user::User;
+            $body
+        }
+        {
+            type $kind = $crate::kinds::permission::Permission;
+            $body
+        }
+    }};
+}
+
+/// What a resource type must be to serve a kind. Implemented for all that are.
+pub trait Declaration:
+    kube::Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    + CustomResourceExt
+    + HasSpec
+    + HasStatus<Status = Status<<Self as Declaration>::Memory>>
+    + Clone
+    + Debug
+    + Serialize
+    + DeserializeOwned
+    + Send
+    + Sync
+    + 'static
+{
+    /// What the kind remembers in the status.
+    type Memory: Memory;
+}
+
+/// What may be remembered in a status.
+pub trait Memory:
+    Clone + Debug + Default + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static
+{
+}
+impl<M> Memory for M where
+    M: Clone + Debug + Default + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static
+{
+}
+
+/// Where a resource's object is: the ArangoCluster by name, and the name on the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Name of the ArangoCluster, in the resource's own namespace.
+    pub cluster: String,
+    /// Name on the server, not validated.
+    pub name: String,
+}
+
+/// Finds other resources of the same namespace by kind and name.
+pub trait Lookup: Send + Sync {
+    /// Where the object of that resource is; nothing if there is no such resource.
+    fn find(&self, kind: &str, name: &str) -> Option<Place>;
+}
+
+/// Something that a resource needs and by whose change it is woken. All in the resource's own namespace, or on its
+/// server.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Need {
+    /// A Secret.
+    Secret(String),
+    /// Another resource, by kind and name.
+    Resource(&'static str, String),
+    /// An object on the server, as [`Kind::object`] writes it.
+    Object(String),
+}
+
+/// What became of an action that the server did not refuse.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Execution {
+    /// Done, or found done.
+    Done,
+    /// Left out, because something isn't there yet; the other steps go on.
+    NotYet(Hold),
+}
+
+/// A kind of object on a server, and how a resource declares one.
+///
+/// `desired`, `plan`, `removal` and `consent` are pure. An action that is cut off anywhere, or carried out twice,
+/// must leave a state from which `plan` finds the rest.
+pub trait Kind: Sized + Send + Sync + 'static {
+    /// The custom resource.
+    type Resource: Declaration<Memory = Self::Memory>;
+    /// What the status remembers.
+    type Memory: Memory;
+    /// The spec with names parsed, defaults filled in and references resolved.
+    type Desired: Clone + Debug + PartialEq + Send + Sync;
+    /// The part of the server's state that the plan looks at.
+    type Observed: Clone + Debug + PartialEq + Send + Sync;
+    /// One change; written as a sentence without subject ("create the database shop").
+    type Action: Clone + Debug + Display + PartialEq + Send + Sync;
+
+    /// The kind's name in Kubernetes.
+    const NAME: &'static str;
+    /// What the API server checks beside the schema.
+    const RULES: &'static [schema::Rule];
+
+    /// Where the resource's object is, for others that refer to it. Never fails.
+    fn place(resource: &Self::Resource) -> Place;
+
+    /// Reads the spec.
+    fn desired(resource: &Self::Resource, lookup: &dyn Lookup) -> Result<Self::Desired, Hold>;
+
+    /// The object on the server, as one string that is equal exactly for resources that declare the same thing.
+    fn object(desired: &Self::Desired) -> String;
+
+    /// The object as a person would name it: "database shop".
+    fn describe(desired: &Self::Desired) -> String;
+
+    /// The server's user whose writes this kind's actions queue up with, if there is one.
+    fn writes_to(desired: &Self::Desired) -> Option<&UserName>;
+
+    /// What wakes the resource, besides its own change and its cluster's; `desired` is missing while the spec can't
+    /// be read, be it for want of a resource that it refers to.
+    fn needs(resource: &Self::Resource, desired: Option<&Self::Desired>) -> Vec<Need>;
+
+    /// Whether what was declared is removed when the resource is deleted.
+    fn consent(resource: &Self::Resource, origin: Option<Origin>) -> Consent;
+
+    /// Why the object may not be touched through a connection of that account, if so.
+    fn protected(desired: &Self::Desired, account: Option<&str>) -> Option<Hold>;
+
+    /// Reads what the plan needs to know.
+    fn observe(
+        server: &Server,
+        secrets: &dyn Secrets,
+        look: Look,
+        desired: &Self::Desired,
+    ) -> impl Future<Output = Result<Self::Observed, arango::Error>> + Send;
+
+    /// Whether the object is there.
+    fn exists(observed: &Self::Observed) -> bool;
+
+    /// The steps from what is observed to what is desired.
+    fn plan(desired: &Self::Desired, observed: &Self::Observed, memory: &Self::Memory) -> Plan<Self::Action>;
+
+    /// The steps that take away what this resource declared.
+    fn removal(
+        desired: &Self::Desired,
+        observed: &Self::Observed,
+        memory: &Self::Memory,
+    ) -> Plan<Self::Action>;
+
+    /// Whether the memory must be stored durably after this action, before the next begins.
+    fn must_be_remembered(_action: &Self::Action) -> bool {
+        false
+    }
+
+    /// Carries one action out.
+    fn execute(
+        server: &Server,
+        secrets: &dyn Secrets,
+        action: &Self::Action,
+        memory: &mut Self::Memory,
+    ) -> impl Future<Output = Result<Execution, ExecuteError>> + Send;
+}
+
+/// Why an action failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecuteError {
+    /// The server.
+    #[error(transparent)]
+    Server(#[from] arango::Error),
+    /// Something of ours, said for a condition.
+    #[error(transparent)]
+    Held(#[from] Hold),
+}

@@ -1,1 +1,170 @@
-//! (under construction)
+//! The one flow of all kinds and of both the operator and the command line:
+//!
+//! desired (pure) → observe → plan (pure) → allow (pure) → execute → outcome (pure)
+//!
+//! [`drive`] is the only code that executes a plan. What differs between its callers is handed in: where passwords
+//! come from ([`Secrets`]) and where a claim and a record are stored ([`Journal`]).
+
+pub mod outcome;
+mod server;
+pub mod snapshot;
+
+use std::future::Future;
+
+use futures::future::BoxFuture;
+use secrecy::SecretString;
+
+pub use self::{
+    outcome::Outcome,
+    server::Server,
+    snapshot::{Look, Part},
+};
+use crate::{
+    core::{Consent, Hold, Origin, Reason, Risk, Verdict, policy::allow},
+    kinds::{Execution, Kind},
+};
+
+/// UID and resource version of a Secret.
+pub type Version = (String, String);
+
+/// The Secrets of a resource's own namespace.
+pub trait Secrets: Send + Sync {
+    /// The version of a Secret, without reading its body; nothing if there is no such Secret.
+    fn version(&self, name: &str) -> Option<Version>;
+
+    /// Reads one key, and the version that the value is of.
+    fn read<'a>(
+        &'a self,
+        name: &'a str,
+        key: &'a str,
+    ) -> BoxFuture<'a, Result<(SecretString, Version), Hold>>;
+
+    /// Makes a password of `length` letters and digits for `user` and stores it in a new Secret. One that exists and
+    /// is the same owner's is kept; anybody else's is refused.
+    fn generate<'a>(
+        &'a self,
+        name: &'a str,
+        key: &'a str,
+        user: &'a str,
+        length: u32,
+    ) -> BoxFuture<'a, Result<(), Hold>>;
+}
+
+/// Where a resource's claim is stored before the first write, and its records in between.
+pub trait Journal<K: Kind>: Send {
+    /// What went wrong with it.
+    type Error: Send;
+
+    /// Stores the claim, if the resource needs one: called before the first write to the server.
+    fn begin(
+        &mut self,
+        origin: Origin,
+        memory: &K::Memory,
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send;
+
+    /// Stores the memory durably: called after a step that asks for it and before the next one.
+    fn save(&mut self, memory: &K::Memory) -> impl Future<Output = Result<(), Self::Error>> + Send;
+}
+
+/// What one pass is about.
+#[derive(Debug)]
+pub struct Target<'a, K: Kind> {
+    /// The declared object.
+    pub desired: &'a K::Desired,
+    /// What is remembered of it.
+    pub memory: K::Memory,
+    /// How it came to belong to the resource; nothing before the first pass.
+    pub origin: Option<Origin>,
+    /// The consent to its removal, if the resource is being deleted.
+    pub deleting: Option<Consent>,
+    /// Whether the claim is stored already.
+    pub begun: bool,
+}
+
+/// One pass over one resource.
+pub async fn drive<K: Kind, J: Journal<K>>(
+    server: &Server,
+    secrets: &dyn Secrets,
+    look: Look,
+    target: Target<'_, K>,
+    journal: &mut J,
+) -> Result<Outcome<K>, J::Error> {
+    let Target { desired, mut memory, origin, deleting, mut begun } = target;
+    let mut outcome = Outcome::new(memory.clone(), origin);
+    if let Some(hold) = K::protected(desired, server.account.as_deref()) {
+        outcome.verdict = hold.into();
+        return Ok(outcome);
+    }
+    // Writes to one server user form one queue; the look is inside, so that no plan is older than the last write.
+    let _turn = match K::writes_to(desired) {
+        Some(user) => Some(server.turn(user).await),
+        None => None,
+    };
+
+    let observed = match K::observe(server, secrets, look, desired).await {
+        Ok(observed) => observed,
+        Err(error) => {
+            outcome.verdict =
+                outcome::of_error(&error, &format!("look at the {}", K::describe(desired))).into();
+            return Ok(outcome);
+        }
+    };
+    outcome.existed = K::exists(&observed);
+    let origin = origin.unwrap_or(if outcome.existed { Origin::Adopted } else { Origin::Created });
+
+    let plan = match deleting {
+        None => K::plan(desired, &observed, &memory),
+        Some(_) => K::removal(desired, &observed, &memory),
+    };
+    let allowed = allow(plan, deleting);
+    outcome.held = allowed.held;
+    let mut hold = allowed.plan.hold;
+
+    for step in allowed.plan.steps {
+        let durable = K::must_be_remembered(&step.action);
+        if !begun && !durable {
+            journal.begin(origin, &memory).await?;
+            begun = true;
+        }
+        match K::execute(server, secrets, &step.action, &mut memory).await {
+            Ok(Execution::Done) => {}
+            Ok(Execution::NotYet(reason)) => {
+                hold.get_or_insert(reason);
+                continue;
+            }
+            Err(error) => {
+                hold = Some(outcome::of_execution(&error, &step.action.to_string()));
+                break;
+            }
+        }
+        if durable && begun {
+            journal.save(&memory).await?;
+        } else if durable {
+            journal.begin(origin, &memory).await?;
+            begun = true;
+        }
+        outcome.raised_rights |= step.risk == Risk::RaisesRights;
+        outcome.done.push(step);
+    }
+
+    outcome.memory = memory;
+    outcome.verdict = match hold {
+        Some(hold) => {
+            // Held before anything of it was there or made: the resource does not own it.
+            outcome.origin =
+                outcome.origin.or((outcome.existed || !outcome.done.is_empty()).then_some(origin));
+            hold.into()
+        }
+        None => {
+            outcome.origin = Some(origin);
+            Verdict::ready(outcome::in_place(&K::describe(desired)))
+        }
+    };
+    if deleting.is_some()
+        && !outcome.verdict.is_ready()
+        && outcome.verdict.reason != Reason::ServerUnavailable
+    {
+        outcome.verdict.reason = Reason::DeletionBlocked;
+    }
+    Ok(outcome)
+}

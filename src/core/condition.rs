@@ -1,0 +1,192 @@
+//! Conditions as the Kubernetes API conventions have them, and the status that all managed kinds share.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Hold, Origin, Reason};
+
+/// Longest message of a condition, in bytes. The schema allows what `metav1.Condition` allows; we stay well below.
+const MESSAGE_MAX: usize = 1024;
+
+/// `metav1.Condition`, with bounds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Condition {
+    /// Type of the condition.
+    #[serde(rename = "type")]
+    #[schemars(length(max = 316))]
+    pub type_: String,
+    /// True, False or Unknown.
+    pub status: ConditionStatus,
+    /// Why, in one word out of a closed list.
+    #[schemars(length(max = 1024))]
+    pub reason: String,
+    /// Why, in one sentence that says what happens next.
+    #[schemars(length(max = 32768))]
+    pub message: String,
+    /// When the status last changed.
+    #[schemars(length(max = 64), extend("format" = "date-time"))]
+    pub last_transition_time: String,
+    /// The generation of the spec that this is about.
+    #[serde(default)]
+    pub observed_generation: i64,
+}
+
+/// The status of a condition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ConditionStatus {
+    /// So it is.
+    True,
+    /// It is not so.
+    False,
+    /// Not known, or not yet.
+    Unknown,
+}
+
+/// The condition type `Ready`.
+pub const READY: &str = "Ready";
+/// The condition type `Stalled`, which kstatus reads: nothing will change until a person acts.
+pub const STALLED: &str = "Stalled";
+
+/// What a pass found, to be said in conditions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// The reason of `Ready`.
+    pub reason: Reason,
+    /// The sentence.
+    pub message: String,
+}
+
+impl Verdict {
+    /// What is declared is there.
+    pub fn ready(message: impl Into<String>) -> Self {
+        Self { reason: Reason::Ready, message: message.into() }
+    }
+
+    /// Whether it is `Ready=True`.
+    pub fn is_ready(&self) -> bool {
+        self.reason == Reason::Ready
+    }
+}
+
+impl From<Hold> for Verdict {
+    fn from(Hold { reason, message }: Hold) -> Self {
+        Self { reason, message }
+    }
+}
+
+/// The conditions that a verdict asks for. A condition whose status stays keeps its transition time, so that equal
+/// verdicts give equal conditions and nothing is written.
+pub fn conditions(old: &[Condition], verdict: &Verdict, generation: i64, now: &str) -> Vec<Condition> {
+    let status = match verdict.reason {
+        Reason::Ready => ConditionStatus::True,
+        reason if reason.needs_a_person() => ConditionStatus::False,
+        _ => ConditionStatus::Unknown,
+    };
+    let mut new = vec![condition(READY, status, verdict, generation)];
+    if status == ConditionStatus::False {
+        new.push(condition(STALLED, ConditionStatus::True, verdict, generation));
+    }
+    for condition in &mut new {
+        let before = old.iter().find(|o| o.type_ == condition.type_ && o.status == condition.status);
+        condition.last_transition_time =
+            before.map_or_else(|| now.to_owned(), |before| before.last_transition_time.clone());
+    }
+    new
+}
+
+fn condition(type_: &str, status: ConditionStatus, verdict: &Verdict, generation: i64) -> Condition {
+    Condition {
+        type_: type_.to_owned(),
+        status,
+        reason: verdict.reason.as_str().to_owned(),
+        message: cut(&verdict.message, MESSAGE_MAX).to_owned(),
+        last_transition_time: String::new(),
+        observed_generation: generation,
+    }
+}
+
+/// The longest start of `text` of at most `max` bytes that ends at a character's end.
+pub fn cut(text: &str, max: usize) -> &str {
+    if text.len() <= max {
+        return text;
+    }
+    let end = (0..=max).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    &text[..end]
+}
+
+/// The status of every kind that declares something on a server. `M` is what the kind has to remember.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Status<M> {
+    /// The generation of the spec that the last pass looked at; -1 before the first.
+    #[serde(default = "never")]
+    pub observed_generation: i64,
+    /// Ready, and Stalled while a person must act.
+    #[serde(default)]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// The object's name on the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub name: Option<String>,
+    /// Created or Adopted. Present once the resource owns the object on the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+    /// What the kind remembers between passes.
+    #[serde(flatten)]
+    pub memory: M,
+}
+
+fn never() -> i64 {
+    -1
+}
+
+impl<M: Default> Default for Status<M> {
+    fn default() -> Self {
+        Self {
+            observed_generation: never(),
+            conditions: Vec::new(),
+            name: None,
+            origin: None,
+            memory: M::default(),
+        }
+    }
+}
+
+impl<M> Status<M> {
+    /// Whether the last pass found everything in place, for that generation of the spec.
+    pub fn was_ready(&self, generation: i64) -> bool {
+        self.observed_generation == generation
+            && self.conditions.iter().any(|c| c.type_ == READY && c.status == ConditionStatus::True)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_verdict_later_changes_nothing() {
+        let verdict = Verdict::ready("there");
+        let first = conditions(&[], &verdict, 1, "2026-01-01T00:00:00Z");
+        assert_eq!(conditions(&first, &verdict, 1, "2026-01-02T00:00:00Z"), first);
+    }
+
+    #[test]
+    fn a_verdict_that_needs_a_person_is_stalled_for_kstatus() {
+        let verdict = Verdict::from(Hold::new(Reason::Conflict, "x"));
+        let list = conditions(&[], &verdict, 1, "2026-01-01T00:00:00Z");
+        assert_eq!(list[0].status, ConditionStatus::False);
+        assert_eq!((list[1].type_.as_str(), list[1].status), (STALLED, ConditionStatus::True));
+        let waiting =
+            conditions(&list, &Hold::new(Reason::UserMissing, "x").into(), 1, "2026-01-01T00:00:00Z");
+        assert_eq!((waiting.len(), waiting[0].status), (1, ConditionStatus::Unknown));
+    }
+
+    #[test]
+    fn a_long_message_is_cut_at_a_character() {
+        assert_eq!(cut("aé", 2), "a");
+        assert_eq!(cut("aé", 3), "aé");
+    }
+}

@@ -1,0 +1,104 @@
+//! What may be done: consent to deletion, and the one decision about a plan's steps.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Because, Plan, Risk, Step};
+
+/// How an object on the server came to belong to a resource. Decided by the observation before the first write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Origin {
+    /// It was not there; the operator made it.
+    Created,
+    /// It was there already.
+    Adopted,
+}
+
+/// Whether what a deleted resource declared is removed from the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consent {
+    /// It stays.
+    Keep,
+    /// It is removed, data included.
+    Remove,
+}
+
+/// The consent of a user or a permission: said in the spec, else by origin.
+pub fn consent_by_origin(policy: Option<RemovalPolicy>, origin: Option<Origin>) -> Consent {
+    match (policy, origin) {
+        (Some(RemovalPolicy::Delete), Some(_)) | (None, Some(Origin::Created)) => Consent::Remove,
+        // Without an origin the resource never reconciled: it does not own, so it never deletes.
+        (_, None) | (Some(RemovalPolicy::Retain), _) | (None, Some(Origin::Adopted)) => Consent::Keep,
+    }
+}
+
+/// `deletionPolicy` of users and permissions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum RemovalPolicy {
+    /// Removed from the server with the resource.
+    Delete,
+    /// Left on the server.
+    Retain,
+}
+
+/// The steps of a plan that may be carried out, and those that may not.
+#[derive(Debug)]
+pub struct Allowed<A> {
+    /// To be carried out.
+    pub plan: Plan<A>,
+    /// Held back for want of consent.
+    pub held: Vec<Step<A>>,
+}
+
+/// Splits a plan by what the resource consents to.
+///
+/// A resource that stays consents to everything that its spec asks for, but never to the destruction of data. A
+/// resource that goes consents to what its deletion policy says, and to the end of what was interrupted.
+pub fn allow<A>(plan: Plan<A>, deleting: Option<Consent>) -> Allowed<A> {
+    let may = |step: &Step<A>| match deleting {
+        None => step.risk != Risk::DestroysData,
+        // What an earlier plan left half done is brought to its end in any case.
+        Some(Consent::Keep) => step.because == Because::Interrupted,
+        Some(Consent::Remove) => true,
+    };
+    let Plan { steps, hold } = plan;
+    let (steps, held) = steps.into_iter().partition(may);
+    Allowed { plan: Plan { steps, hold }, held }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(risk: Risk) -> Plan<&'static str> {
+        let mut plan = Plan::default();
+        plan.push_risky("act", Because::Missing, risk);
+        plan
+    }
+
+    #[test]
+    fn nothing_is_destroyed_while_the_resource_stays() {
+        assert!(allow(plan(Risk::DestroysData), None).plan.steps.is_empty());
+        assert_eq!(allow(plan(Risk::RaisesRights), None).plan.steps.len(), 1);
+    }
+
+    #[test]
+    fn a_deletion_without_consent_does_nothing_at_all() {
+        for risk in [Risk::None, Risk::Removes, Risk::RaisesRights, Risk::DestroysData] {
+            assert!(allow(plan(risk), Some(Consent::Keep)).plan.steps.is_empty());
+            assert_eq!(allow(plan(risk), Some(Consent::Remove)).plan.steps.len(), 1);
+        }
+    }
+
+    #[test]
+    fn a_resource_that_never_reconciled_never_deletes() {
+        assert_eq!(consent_by_origin(Some(RemovalPolicy::Delete), None), Consent::Keep);
+    }
+
+    #[test]
+    fn what_was_adopted_stays_unless_the_spec_says_otherwise() {
+        assert_eq!(consent_by_origin(None, Some(Origin::Adopted)), Consent::Keep);
+        assert_eq!(consent_by_origin(Some(RemovalPolicy::Delete), Some(Origin::Adopted)), Consent::Remove);
+        assert_eq!(consent_by_origin(None, Some(Origin::Created)), Consent::Remove);
+    }
+}

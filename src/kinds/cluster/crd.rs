@@ -1,0 +1,259 @@
+//! The custom resource ArangoCluster.
+
+use std::time::Duration;
+
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    core::condition::Condition,
+    kinds::schema::{LocalRef, Rule},
+};
+
+/// How to reach an ArangoDB deployment that already runs: one server, or many coordinators.
+#[derive(CustomResource, Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "arango-operator.dev",
+    version = "v1alpha1",
+    kind = "ArangoCluster",
+    plural = "arangoclusters",
+    shortname = "arcl",
+    category = "arangodata",
+    namespaced,
+    status = "ClusterStatus",
+    derive = "PartialEq",
+    printcolumn = r#"{"name":"Ready","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].status"}"#,
+    printcolumn = r#"{"name":"Reason","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].reason"}"#,
+    printcolumn = r#"{"name":"Mode","type":"string","jsonPath":".status.deployment.mode"}"#,
+    printcolumn = r#"{"name":"Version","type":"string","jsonPath":".status.deployment.version"}"#,
+    printcolumn = r#"{"name":"Message","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].message","priority":1}"#,
+    printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
+)]
+#[serde(rename_all = "camelCase")]
+pub struct ArangoClusterSpec {
+    /// Addresses of the coordinators, or of the one single server: http://host:port or https://host:port; the port
+    /// is 8529 if left out.
+    #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 512)))]
+    pub endpoints: Vec<String>,
+    /// How requests are spread over the coordinators that work. RoundRobin if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load_balancing: Option<LoadBalancing>,
+    /// How the operator logs in.
+    pub auth: Auth,
+    /// How often what is declared is compared with what is there.
+    #[serde(default)]
+    pub drift: Drift,
+    /// Limits of the operator's own requests.
+    #[serde(default)]
+    pub requests: Requests,
+}
+
+/// How requests are spread over the coordinators.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum LoadBalancing {
+    /// One after the other.
+    RoundRobin,
+    /// At random.
+    Random,
+}
+
+/// How the operator logs in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Auth {
+    /// A Secret in the same namespace with the keys username and password. The account needs rw on _system.
+    pub secret_ref: LocalRef,
+    /// JWT (log in once, then send a token) or Basic (send the password with each request). JWT if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<AuthMethod>,
+}
+
+/// A way to log in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum AuthMethod {
+    /// A token, renewed before it ends.
+    #[serde(rename = "JWT")]
+    Jwt,
+    /// HTTP Basic.
+    Basic,
+}
+
+/// How often what is declared is compared with what is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Drift {
+    /// Time between two comparisons, such as 30s, 5m or 1h; at least 1s. Made up to a tenth shorter or longer, so
+    /// that many clusters don't fall into step. 5m if left out.
+    #[serde(default = "five_minutes")]
+    #[schemars(default = "five_minutes", length(max = 16), regex(pattern = DURATION))]
+    pub interval: String,
+}
+
+/// Limits of the operator's own requests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Requests {
+    /// How long a request may take, moving on to other coordinators included, such as 30s. 30s if left out.
+    #[serde(default = "thirty_seconds")]
+    #[schemars(default = "thirty_seconds", length(max = 16), regex(pattern = DURATION))]
+    pub timeout: String,
+    /// How many requests to the deployment may be under way at once. 32 if left out.
+    #[serde(default = "thirty_two")]
+    #[schemars(default = "thirty_two", range(min = 1, max = 1024), extend("format" = "int32"))]
+    pub max_concurrent: u32,
+}
+
+/// Whole seconds, minutes and hours, at least one second.
+const DURATION: &str = "^([1-9][0-9]{0,4}h)?([1-9][0-9]{0,4}m)?([1-9][0-9]{0,4}s)?$";
+
+fn five_minutes() -> String {
+    "5m".to_owned()
+}
+
+fn thirty_seconds() -> String {
+    "30s".to_owned()
+}
+
+fn thirty_two() -> u32 {
+    32
+}
+
+impl Default for Drift {
+    fn default() -> Self {
+        Self { interval: five_minutes() }
+    }
+}
+
+impl Default for Requests {
+    fn default() -> Self {
+        Self { timeout: thirty_seconds(), max_concurrent: thirty_two() }
+    }
+}
+
+/// Reads a duration as the schema allows it.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || {
+        format!("{text:?} is not a duration; write whole hours, minutes and seconds, such as 1h, 5m or 90s")
+    };
+    let (mut seconds, mut digits) = (0_u64, String::new());
+    for c in text.chars() {
+        let unit = match c {
+            '0'..='9' => {
+                digits.push(c);
+                continue;
+            }
+            'h' => 3600,
+            'm' => 60,
+            's' => 1,
+            _ => return Err(wrong()),
+        };
+        let number: u32 = digits.parse().map_err(|_| wrong())?;
+        seconds += u64::from(number) * unit;
+        digits.clear();
+    }
+    if seconds == 0 || !digits.is_empty() {
+        return Err(wrong());
+    }
+    Ok(Duration::from_secs(seconds))
+}
+
+/// Status of an ArangoCluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClusterStatus {
+    /// The generation of the spec that the last pass looked at; -1 before the first.
+    #[serde(default = "never")]
+    pub observed_generation: i64,
+    /// Ready, and Stalled while a person must act.
+    #[serde(default)]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// What the deployment says of itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment: Option<Deployment>,
+    /// The coordinators, in the order of spec.endpoints.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub coordinators: Vec<Coordinator>,
+}
+
+fn never() -> i64 {
+    -1
+}
+
+impl Default for ClusterStatus {
+    fn default() -> Self {
+        Self {
+            observed_generation: never(),
+            conditions: Vec::new(),
+            deployment: None,
+            coordinators: Vec::new(),
+        }
+    }
+}
+
+/// What a deployment says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Deployment {
+    /// Cluster or Single.
+    #[schemars(length(max = 64))]
+    pub mode: String,
+    /// The ArangoDB version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub version: Option<String>,
+    /// community or enterprise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub license: Option<String>,
+}
+
+/// One coordinator as the operator sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Coordinator {
+    /// Its address.
+    #[schemars(length(max = 512))]
+    pub endpoint: String,
+    /// Whether it answered when it was last asked.
+    pub reachable: bool,
+    /// Why it is not reachable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub message: Option<String>,
+}
+
+/// What the API server checks beside the schema.
+pub const RULES: &[Rule] = &[
+    Rule::new(
+        "endpoints",
+        "self.spec.endpoints.all(e, e.matches('^(https?|ssl|tcp)://[^/?#@\\\\s]+/?$'))",
+        "each endpoint must be http://host:port or https://host:port, without user, path or query",
+    ),
+    Rule::new(
+        "drift.interval",
+        "!has(self.spec.drift) || !has(self.spec.drift.interval) || self.spec.drift.interval != ''",
+        "drift.interval must not be empty; write 30s, 5m or 1h, or leave it out",
+    ),
+    Rule::new(
+        "requests.timeout",
+        "!has(self.spec.requests) || !has(self.spec.requests.timeout) || self.spec.requests.timeout != ''",
+        "requests.timeout must not be empty; write 30s, or leave it out",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_as_the_schema_allows_them() {
+        assert_eq!(duration("1h5m30s"), Ok(Duration::from_secs(3930)));
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        for wrong in ["", "5", "m", "0s", "5d", "-1s"] {
+            assert!(duration(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! ArangoCluster: how to reach a deployment that already runs. The connection that the other kinds share.
+
+pub mod crd;

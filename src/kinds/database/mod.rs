@@ -1,0 +1,156 @@
+//! ArangoDatabase: a database, created if missing, dropped only with consent.
+
+pub mod crd;
+pub mod plan;
+
+use std::collections::BTreeSet;
+
+use kube::ResourceExt;
+
+use self::crd::{ArangoDatabase, DatabaseOptions};
+use super::{
+    ExecuteError, Execution, Kind, Lookup, Need, Place,
+    schema::{NoMemory, Rule},
+};
+use crate::{
+    arango::{self, Class, Client, What},
+    core::{Consent, DatabaseName, Hold, Origin, Plan, UserName},
+    reconcile::{Look, Part, Secrets, Server},
+};
+
+/// The kind ArangoDatabase.
+#[derive(Debug)]
+pub struct Database;
+
+/// The databases of a server (reference: databases, list all).
+#[derive(Debug)]
+pub struct Databases;
+
+impl Part for Databases {
+    type Key = ();
+    type Value = BTreeSet<DatabaseName>;
+
+    async fn read(client: &Client, (): &()) -> Result<Self::Value, arango::Error> {
+        client.databases().await
+    }
+}
+
+impl super::Declaration for ArangoDatabase {
+    type Memory = NoMemory;
+}
+
+impl Kind for Database {
+    type Resource = ArangoDatabase;
+    type Memory = NoMemory;
+    type Desired = plan::Desired;
+    type Observed = plan::Observed;
+    type Action = plan::Action;
+
+    const NAME: &'static str = "ArangoDatabase";
+    const RULES: &'static [Rule] = crd::RULES;
+
+    fn place(resource: &ArangoDatabase) -> Place {
+        Place {
+            cluster: resource.spec.cluster_ref.name.clone(),
+            name: resource.spec.name.clone().unwrap_or_else(|| resource.name_any()),
+        }
+    }
+
+    fn desired(resource: &ArangoDatabase, _: &dyn Lookup) -> Result<plan::Desired, Hold> {
+        plan::desired(&resource.spec, &resource.name_any())
+    }
+
+    fn object(desired: &plan::Desired) -> String {
+        object(&desired.name)
+    }
+
+    fn describe(desired: &plan::Desired) -> String {
+        format!("database {}", desired.name)
+    }
+
+    fn writes_to(_: &plan::Desired) -> Option<&UserName> {
+        None
+    }
+
+    fn needs(_: &ArangoDatabase, _: Option<&plan::Desired>) -> Vec<Need> {
+        Vec::new()
+    }
+
+    fn consent(resource: &ArangoDatabase, _: Option<Origin>) -> Consent {
+        plan::consent(&resource.spec)
+    }
+
+    fn protected(_: &plan::Desired, _: Option<&str>) -> Option<Hold> {
+        None
+    }
+
+    async fn observe(
+        server: &Server,
+        _: &dyn Secrets,
+        look: Look,
+        desired: &plan::Desired,
+    ) -> Result<plan::Observed, arango::Error> {
+        let exists = server.read::<Databases, _>(&(), look, |all| all.contains(&desired.name)).await?;
+        Ok(plan::Observed { exists })
+    }
+
+    fn exists(observed: &plan::Observed) -> bool {
+        observed.exists
+    }
+
+    fn plan(desired: &plan::Desired, observed: &plan::Observed, _: &NoMemory) -> Plan<plan::Action> {
+        plan::plan(desired, *observed)
+    }
+
+    fn removal(desired: &plan::Desired, observed: &plan::Observed, _: &NoMemory) -> Plan<plan::Action> {
+        plan::removal(desired, *observed)
+    }
+
+    async fn execute(
+        server: &Server,
+        _: &dyn Secrets,
+        action: &plan::Action,
+        _: &mut NoMemory,
+    ) -> Result<Execution, ExecuteError> {
+        match action {
+            plan::Action::Create(name, options) => {
+                match server.client.create_database(name, &wire(options)).await {
+                    // Made by somebody else since we looked, or by us in a request whose answer was lost.
+                    Err(error) if error.class() == Class::Exists => {}
+                    other => other?,
+                }
+                let name = name.clone();
+                server.amend::<Databases>(&(), move |all| {
+                    all.insert(name.clone());
+                });
+            }
+            plan::Action::Drop(name) => {
+                match server.client.drop_database(name).await {
+                    Err(error) if error.class() == Class::Missing(What::Database) => {}
+                    other => other?,
+                }
+                // Dropping strips the grants on it from everybody (reference: databases, drop).
+                super::permission::forget_database(server, name);
+                let name = name.clone();
+                server.amend::<Databases>(&(), move |all| {
+                    all.remove(&name);
+                });
+            }
+        }
+        Ok(Execution::Done)
+    }
+}
+
+/// A database as an object that others may need.
+pub fn object(name: &DatabaseName) -> String {
+    format!("database/{name}")
+}
+
+fn wire(options: &DatabaseOptions) -> arango::DatabaseOptions {
+    let DatabaseOptions { sharding, replication_factor, write_concern } = options;
+    arango::DatabaseOptions {
+        sharding: sharding.map(|sharding| sharding.as_str().to_owned()),
+        replication_factor: *replication_factor,
+        write_concern: *write_concern,
+    }
+}

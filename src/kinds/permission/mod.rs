@@ -1,0 +1,295 @@
+//! ArangoPermission: one row of the access matrix, with a database level, collection levels or both.
+
+pub mod crd;
+pub mod plan;
+
+use kube::ResourceExt;
+
+use self::{
+    crd::{ArangoPermission, PermissionMemory},
+    plan::{Change, Desired, Observed},
+};
+use super::{
+    ExecuteError, Execution, Kind, Lookup, Need, Place,
+    database::{self, Database, Databases},
+    schema::{LocalRef, Rule},
+    user::{self, User, Users},
+};
+use crate::{
+    arango::{self, Class, Client, What},
+    core::{
+        CollectionName, Consent, DatabaseName, Entry, Hold, Level, Origin, Plan, Reason, Rights, Scope,
+        UserName, policy::consent_by_origin,
+    },
+    reconcile::{Look, Part, Secrets, Server},
+};
+
+/// The kind ArangoPermission.
+#[derive(Debug)]
+pub struct Permission;
+
+/// The configured rights of one user (reference: permissions, full listing).
+#[derive(Debug)]
+pub struct RightsOf;
+
+impl Part for RightsOf {
+    type Key = UserName;
+    type Value = Rights;
+
+    async fn read(client: &Client, user: &UserName) -> Result<Rights, arango::Error> {
+        match client.for_user(user).rights(user).await {
+            // Deleted since the users were listed.
+            Err(error) if error.class() == Class::Missing(What::User) => Ok(Rights::default()),
+            other => other,
+        }
+    }
+}
+
+/// One user's level on `*/*`, which the full listing never shows.
+#[derive(Debug)]
+pub struct WildcardOf;
+
+impl Part for WildcardOf {
+    type Key = UserName;
+    type Value = Level;
+
+    async fn read(client: &Client, user: &UserName) -> Result<Level, arango::Error> {
+        client.for_user(user).wildcard_of_wildcard(user).await
+    }
+}
+
+impl super::Declaration for ArangoPermission {
+    type Memory = PermissionMemory;
+}
+
+/// A name on the server, given or by way of a resource of the same cluster.
+fn name(
+    given: Option<&String>,
+    reference: Option<&LocalRef>,
+    kind: &str,
+    cluster: &str,
+    lookup: &dyn Lookup,
+) -> Result<String, Hold> {
+    match (given, reference) {
+        (Some(name), None) => Ok(name.clone()),
+        (None, Some(reference)) => {
+            let resource = &reference.name;
+            let place = lookup.find(kind, resource).ok_or_else(|| {
+                let message = format!(
+                    "the {kind} {resource} does not exist in this namespace yet; going on when it does"
+                );
+                Hold::new(Reason::ReferenceMissing, message)
+            })?;
+            if place.cluster == cluster {
+                Ok(place.name)
+            } else {
+                Err(Hold::invalid(format!(
+                    "the {kind} {resource} is on the ArangoCluster {}, this row is on {cluster}; use the same \
+                     clusterRef for both",
+                    place.cluster
+                )))
+            }
+        }
+        _ => Err(Hold::invalid(format!("set exactly one of a name and a reference to an {kind}"))),
+    }
+}
+
+impl Kind for Permission {
+    type Resource = ArangoPermission;
+    type Memory = PermissionMemory;
+    type Desired = Desired;
+    type Observed = Observed;
+    type Action = plan::Action;
+
+    const NAME: &'static str = "ArangoPermission";
+    const RULES: &'static [Rule] = crd::RULES;
+
+    fn place(resource: &ArangoPermission) -> Place {
+        Place { cluster: resource.spec.cluster_ref.name.clone(), name: resource.name_any() }
+    }
+
+    fn desired(resource: &ArangoPermission, lookup: &dyn Lookup) -> Result<Desired, Hold> {
+        let spec = &resource.spec;
+        let cluster = &spec.cluster_ref.name;
+        let user = name(spec.user.as_ref(), spec.user_ref.as_ref(), User::NAME, cluster, lookup)?;
+        let database =
+            name(spec.database.as_ref(), spec.database_ref.as_ref(), Database::NAME, cluster, lookup)?;
+        plan::desired(spec, &user, &database)
+    }
+
+    fn object(desired: &Desired) -> String {
+        // The database comes first, since a user's name may contain anything.
+        format!("row/{}/{}", desired.database.encoded(), desired.user)
+    }
+
+    fn describe(desired: &Desired) -> String {
+        format!("rights of {} on {}", desired.user, desired.database)
+    }
+
+    fn writes_to(desired: &Desired) -> Option<&UserName> {
+        Some(&desired.user)
+    }
+
+    fn needs(resource: &ArangoPermission, desired: Option<&Desired>) -> Vec<Need> {
+        let spec = &resource.spec;
+        let by_name = |kind, reference: &Option<LocalRef>| {
+            reference.as_ref().map(|reference| Need::Resource(kind, reference.name.clone()))
+        };
+        let references = [by_name(User::NAME, &spec.user_ref), by_name(Database::NAME, &spec.database_ref)];
+        let objects = desired.into_iter().flat_map(|desired| {
+            let database = desired.database.named().map(database::object);
+            [Some(user::object(&desired.user)), database].into_iter().flatten().map(Need::Object)
+        });
+        references.into_iter().flatten().chain(objects).collect()
+    }
+
+    fn consent(resource: &ArangoPermission, origin: Option<Origin>) -> Consent {
+        consent_by_origin(resource.spec.deletion_policy, origin)
+    }
+
+    fn protected(desired: &Desired, account: Option<&str>) -> Option<Hold> {
+        user::protected(&desired.user, account)
+    }
+
+    async fn observe(
+        server: &Server,
+        _: &dyn Secrets,
+        look: Look,
+        desired: &Desired,
+    ) -> Result<Observed, arango::Error> {
+        let nothing =
+            Observed { user: false, database: true, entry: Entry::default(), fallback: Level::None };
+        if !server.read::<Users, _>(&(), look, |all| all.contains_key(&desired.user)).await? {
+            return Ok(nothing);
+        }
+        if let Scope::Named(database) = &desired.database
+            && !server.read::<Databases, _>(&(), look, |all| all.contains(database)).await?
+        {
+            return Ok(Observed { user: true, database: false, ..nothing });
+        }
+        let (mut entry, fallback) = server
+            .read::<RightsOf, _>(&desired.user, look, |rights| {
+                (rights.entry(&desired.database), rights.fallback(&desired.database))
+            })
+            .await?;
+        let asks = look.removing || desired.access.is_none() || !desired.collections.is_empty();
+        if desired.database == Scope::Any && asks {
+            let level = server.read::<WildcardOf, _>(&desired.user, look, |level| *level).await?;
+            if level != Level::None {
+                entry.collections.insert(Scope::Any, level);
+            }
+        }
+        Ok(Observed { user: true, database: true, entry, fallback })
+    }
+
+    fn exists(observed: &Observed) -> bool {
+        !observed.entry.is_empty()
+    }
+
+    fn plan(desired: &Desired, observed: &Observed, memory: &PermissionMemory) -> Plan<plan::Action> {
+        plan::plan(desired, observed, memory)
+    }
+
+    fn removal(desired: &Desired, observed: &Observed, memory: &PermissionMemory) -> Plan<plan::Action> {
+        plan::removal(desired, observed, memory)
+    }
+
+    fn must_be_remembered(action: &plan::Action) -> bool {
+        matches!(action.change, Change::Remember(_) | Change::Record(_))
+    }
+
+    async fn execute(
+        server: &Server,
+        _: &dyn Secrets,
+        action: &plan::Action,
+        memory: &mut PermissionMemory,
+    ) -> Result<Execution, ExecuteError> {
+        let plan::Action { user, database, change } = action;
+        let client = server.client.for_user(user);
+        match change {
+            Change::Remember(applied) => memory.applied = applied.clone(),
+            Change::Record(levels) => memory.restore = Some(levels.clone()),
+            Change::Forget => memory.restore = None,
+            Change::Grant(level) => {
+                client.grant_database(user, database, *level).await?;
+                amend(server, user, database, {
+                    let level = *level;
+                    move |entry| entry.level = Some(level)
+                });
+            }
+            Change::Revoke => {
+                client.revoke_database(user, database).await?;
+                amend(server, user, database, |entry| *entry = Entry::default());
+            }
+            Change::GrantCollection(collection, level) => {
+                if let Err(error) = client.grant_collection(user, database, collection, *level).await {
+                    if error.class() == Class::Missing(What::Collection) {
+                        return Ok(Execution::NotYet(Hold::new(
+                            Reason::CollectionMissing,
+                            format!(
+                                "the collection {collection} does not exist in the database {database} yet; \
+                                 looking again"
+                            ),
+                        )));
+                    }
+                    return Err(error.into());
+                }
+                set(server, user, database, collection, Some(*level));
+            }
+            Change::Restore(collection, level) => {
+                match client.grant_collection(user, database, collection, *level).await {
+                    // Gone in the meantime, and its levels with it.
+                    Err(error) if matches!(error.class(), Class::Missing(_)) => {}
+                    other => other?,
+                }
+                set(server, user, database, collection, Some(*level));
+            }
+            Change::RevokeCollection(collection) => {
+                match client.revoke_collection(user, database, collection).await {
+                    Err(error) if matches!(error.class(), Class::Missing(_)) => {}
+                    other => other?,
+                }
+                set(server, user, database, collection, None);
+            }
+        }
+        Ok(Execution::Done)
+    }
+}
+
+/// Brings what is known of a row up to our own write.
+fn amend(
+    server: &Server,
+    user: &UserName,
+    database: &Scope<DatabaseName>,
+    change: impl Fn(&mut Entry) + Send + Sync + 'static,
+) {
+    let database = database.clone();
+    if database == Scope::Any {
+        server.forget::<WildcardOf>(user);
+    }
+    server.amend::<RightsOf>(user, move |rights| change(rights.0.entry(database.clone()).or_default()));
+}
+
+fn set(
+    server: &Server,
+    user: &UserName,
+    database: &Scope<DatabaseName>,
+    collection: &Scope<CollectionName>,
+    level: Option<Level>,
+) {
+    let collection = collection.clone();
+    amend(server, user, database, move |entry| {
+        match level {
+            Some(level) => entry.collections.insert(collection.clone(), level),
+            None => entry.collections.remove(&collection),
+        };
+    });
+}
+
+/// Forgets every right on a database that was dropped.
+pub fn forget_database(server: &Server, database: &DatabaseName) {
+    let database = Scope::Named(database.clone());
+    server.amend_all::<RightsOf>(move |rights| {
+        rights.0.remove(&database);
+    });
+}

@@ -1,0 +1,119 @@
+//! Pieces of schema that the kinds share, and the finished CRDs.
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// The API group.
+pub const GROUP: &str = "arango-operator.dev";
+
+/// An ArangoCluster in the same namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClusterRef {
+    /// Name of the ArangoCluster.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+}
+
+/// A resource in the same namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LocalRef {
+    /// Name of the resource.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+}
+
+/// Nothing to remember.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NoMemory {}
+
+/// A rule that the API server checks (CEL), at the root of the object, so that it sees whether a field is there.
+#[derive(Debug, Clone, Copy)]
+pub struct Rule {
+    field: &'static str,
+    rule: Template,
+    message: &'static str,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Template {
+    Plain(&'static str),
+    Unchangeable,
+    UnchangeableOption(&'static str, &'static str),
+}
+
+impl Rule {
+    /// A rule about a field of the spec (or, if empty, about the object).
+    pub const fn new(field: &'static str, rule: &'static str, message: &'static str) -> Self {
+        Self { field, rule: Template::Plain(rule), message }
+    }
+
+    /// A required field of the spec that can't be changed.
+    pub const fn unchangeable(field: &'static str, message: &'static str) -> Self {
+        Self { field, rule: Template::Unchangeable, message }
+    }
+
+    /// An optional field that can't be changed, set or unset: a rule on the field alone would let the last two pass.
+    pub const fn unchangeable_option(
+        field: &'static str,
+        now: &'static str,
+        before: &'static str,
+        message: &'static str,
+    ) -> Self {
+        Self { field, rule: Template::UnchangeableOption(now, before), message }
+    }
+
+    fn render(&self) -> Value {
+        let field = self.field;
+        let rule = match self.rule {
+            Template::Plain(rule) => rule.to_owned(),
+            Template::Unchangeable => format!("self.spec.{field} == oldSelf.spec.{field}"),
+            Template::UnchangeableOption(now, before) => {
+                format!("has({now}) == has({before}) && (!has({now}) || {now} == {before})")
+            }
+        };
+        let message = match self.rule {
+            Template::Unchangeable => format!("spec.{field} can't be changed: {}", self.message),
+            _ => self.message.to_owned(),
+        };
+        let mut rendered = json!({"rule": rule, "message": message});
+        if !field.is_empty() {
+            rendered["fieldPath"] = format!(".spec.{field}").into();
+        }
+        rendered
+    }
+}
+
+/// All CRDs, as they are installed: the connection's, then one for each kind.
+pub fn crds() -> Result<Vec<CustomResourceDefinition>, serde_json::Error> {
+    use kube::CustomResourceExt as _;
+
+    use super::{Kind, cluster};
+
+    let mut crds = vec![finish(cluster::crd::ArangoCluster::crd(), cluster::crd::RULES)?];
+    crate::for_each_kind!(K => crds.push(finish(<K as Kind>::Resource::crd(), K::RULES)?));
+    Ok(crds)
+}
+
+/// Adds to a derived CRD what the derive can't say: the rules at the root, the first status as a default.
+fn finish(
+    crd: CustomResourceDefinition,
+    rules: &[Rule],
+) -> Result<CustomResourceDefinition, serde_json::Error> {
+    let mut crd = serde_json::to_value(crd)?;
+    let schema = &mut crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+    schema["x-kubernetes-validations"] = rules.iter().map(Rule::render).collect();
+    let status = &mut schema["properties"]["status"];
+    // Costs no write, and keeps kstatus, `kubectl wait` and Argo CD from taking a fresh object for a finished one.
+    status["default"] = json!({
+        "observedGeneration": -1,
+        "conditions": [{
+            "type": "Ready", "status": "Unknown", "reason": "Pending", "message": "waiting for the operator",
+            "lastTransitionTime": "1970-01-01T00:00:00Z", "observedGeneration": -1,
+        }],
+    });
+    serde_json::from_value(crd)
+}

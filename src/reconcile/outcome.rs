@@ -1,0 +1,75 @@
+//! What came of a pass, and the one table from errors to what a person is told. Pure.
+
+use crate::{
+    arango::{Class, Error, What},
+    core::{Hold, Origin, Reason, Step, Verdict},
+    kinds::{ExecuteError, Kind},
+};
+
+/// What came of a pass.
+#[derive(Debug)]
+pub struct Outcome<K: Kind> {
+    /// What is said in the conditions.
+    pub verdict: Verdict,
+    /// What is to be remembered.
+    pub memory: K::Memory,
+    /// How the object came to belong to the resource, once it does.
+    pub origin: Option<Origin>,
+    /// Whether the object was there when the pass began.
+    pub existed: bool,
+    /// The steps that were carried out, in order.
+    pub done: Vec<Step<K::Action>>,
+    /// The steps that were held back for want of consent.
+    pub held: Vec<Step<K::Action>>,
+    /// Whether a removal may have raised somebody's rights.
+    pub raised_rights: bool,
+}
+
+impl<K: Kind> Outcome<K> {
+    pub(super) fn new(memory: K::Memory, origin: Option<Origin>) -> Self {
+        let verdict = Verdict { reason: Reason::Pending, message: String::new() };
+        Self {
+            verdict,
+            memory,
+            origin,
+            existed: false,
+            done: Vec::new(),
+            held: Vec::new(),
+            raised_rights: false,
+        }
+    }
+}
+
+/// The sentence of a resource that is Ready.
+pub(super) fn in_place(what: &str) -> String {
+    format!("{what} is as declared")
+}
+
+/// What an error means for a resource. `doing` says what was attempted: "create the database shop".
+pub fn of_error(error: &Error, doing: &str) -> Hold {
+    let (reason, next) = match error.class() {
+        Class::Unreachable | Class::Timeout | Class::Busy | Class::ReadOnly => {
+            (Reason::ServerUnavailable, "trying again")
+        }
+        Class::Missing(What::User) => (Reason::UserMissing, "looking again"),
+        Class::Missing(What::Database) => (Reason::DatabaseMissing, "looking again"),
+        Class::Missing(What::Collection) => (Reason::CollectionMissing, "looking again"),
+        Class::Missing(What::Other) | Class::Exists | Class::Conflict => (Reason::Retry, "trying again"),
+        Class::Denied | Class::LoginRefused => (
+            Reason::AccessDenied,
+            "the connection's account needs rw on _system and a right password; trying again at the next interval",
+        ),
+        Class::Invalid | Class::Unexpected => (
+            Reason::Refused,
+            "change the resource, or see the operator's log; trying again at the next interval",
+        ),
+    };
+    Hold::new(reason, format!("could not {doing}: {error}; {next}"))
+}
+
+pub(super) fn of_execution(error: &ExecuteError, action: &str) -> Hold {
+    match error {
+        ExecuteError::Server(error) => of_error(error, action),
+        ExecuteError::Held(hold) => hold.clone(),
+    }
+}

@@ -1,0 +1,88 @@
+//! One ArangoDB deployment as the flow sees it: a client, what is known, and the queues of writes.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Weak},
+};
+
+use parking_lot::Mutex;
+use tokio::sync::OwnedMutexGuard;
+
+use super::{Look, Part, snapshot::Snapshot};
+use crate::{
+    arango::{Client, Error},
+    core::UserName,
+};
+
+/// One deployment.
+pub struct Server {
+    /// Talks to it.
+    pub client: Client,
+    /// The account that the client connects with, which is never managed.
+    pub account: Option<String>,
+    snapshot: Snapshot,
+    /// One queue per server user; an entry lives as long as somebody is in it.
+    turns: Mutex<HashMap<UserName, Weak<tokio::sync::Mutex<()>>>>,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("account", &self.account).finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// A deployment of which nothing is known yet.
+    pub fn new(client: Client, account: Option<String>) -> Self {
+        Self { client, account, snapshot: Snapshot::default(), turns: Mutex::default() }
+    }
+
+    /// Waits until it is our turn to write to a user and his rights.
+    pub async fn turn(&self, user: &UserName) -> OwnedMutexGuard<()> {
+        let queue = {
+            let mut turns = self.turns.lock();
+            if let Some(queue) = turns.get(user).and_then(Weak::upgrade) {
+                queue
+            } else {
+                if turns.len() >= 64 {
+                    turns.retain(|_, queue| queue.strong_count() > 0);
+                }
+                let queue = Arc::default();
+                turns.insert(user.clone(), Arc::downgrade(&queue));
+                queue
+            }
+        };
+        queue.lock_owned().await
+    }
+
+    /// Asks a part of what is known, reading it first unless it was read recently enough.
+    pub async fn read<P: Part, T>(
+        &self,
+        key: &P::Key,
+        look: Look,
+        ask: impl FnMut(&P::Value) -> T + Send,
+    ) -> Result<T, Error> {
+        self.snapshot.read::<P, T>(&self.client, key, look.since, ask).await
+    }
+
+    /// Applies our own write to what is known.
+    pub fn amend<P: Part>(&self, key: &P::Key, amendment: impl Fn(&mut P::Value) + Send + Sync + 'static) {
+        self.snapshot.amend::<P>(key, amendment);
+    }
+
+    /// Applies our own write to every part of a sort.
+    pub fn amend_all<P: Part>(&self, amendment: impl Fn(&mut P::Value) + Send + Sync + 'static) {
+        self.snapshot.amend_all::<P>(amendment);
+    }
+
+    /// Learns a part from our own write.
+    pub fn put<P: Part>(&self, key: &P::Key, value: P::Value) {
+        self.snapshot.put::<P>(key, value);
+    }
+
+    /// Forgets a part.
+    pub fn forget<P: Part>(&self, key: &P::Key) {
+        self.snapshot.forget::<P>(key);
+    }
+}

@@ -1,0 +1,168 @@
+//! What is known of a server: parts that are read when needed, shared by everybody who needs them, and kept up with
+//! our own writes.
+//!
+//! A part is read once for many waiters (single flight). What we write is applied to what is known, and again to
+//! every read that may be older than the write: one that began before it, or within [`SETTLING`] after it, since
+//! another coordinator may still show the state before (reference: users, consistency).
+
+use std::{
+    any::{Any, TypeId},
+    collections::{HashMap, VecDeque},
+    future::Future,
+    hash::Hash,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+
+use crate::arango::{Client, Error};
+
+/// How long another coordinator may show the state before a write.
+pub const SETTLING: Duration = Duration::from_secs(5);
+
+/// How long our own writes are kept to be applied to late reads: longer than any read may take.
+const REMEMBER_WRITES: Duration = Duration::from_secs(180);
+
+/// How old an answer may be.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    /// The read must have begun at this time or later.
+    pub since: Instant,
+    /// Whether the plan will take things away, so that all must be seen that would go along.
+    pub removing: bool,
+}
+
+/// One listing of a server, by key where there are several of the sort.
+pub trait Part: Send + Sync + 'static {
+    /// Which one.
+    type Key: Clone + Eq + Hash + Send + Sync + 'static;
+    /// What it says.
+    type Value: Send + Sync + 'static;
+
+    /// Reads it from the server.
+    fn read(client: &Client, key: &Self::Key) -> impl Future<Output = Result<Self::Value, Error>> + Send;
+}
+
+/// The parts of one server that were read.
+#[derive(Default)]
+pub struct Snapshot {
+    tables: Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
+}
+
+type Table<P> = Mutex<HashMap<<P as Part>::Key, Arc<Cell<<P as Part>::Value>>>>;
+type Amendment<V> = Arc<dyn Fn(&mut V) + Send + Sync>;
+
+struct Cell<V> {
+    known: Mutex<Known<V>>,
+    /// Held by whoever reads; the others wait for what comes of it.
+    reading: tokio::sync::Mutex<()>,
+}
+
+struct Known<V> {
+    value: Option<(Instant, V)>,
+    writes: VecDeque<(Instant, Amendment<V>)>,
+}
+
+impl<V> Default for Cell<V> {
+    fn default() -> Self {
+        let known = Known { value: None, writes: VecDeque::new() };
+        Self { known: Mutex::new(known), reading: tokio::sync::Mutex::default() }
+    }
+}
+
+impl<V> Cell<V> {
+    fn ask<T>(&self, since: Instant, f: &mut impl FnMut(&V) -> T) -> Option<T> {
+        match &self.known.lock().value {
+            Some((started, value)) if *started >= since => Some(f(value)),
+            _ => None,
+        }
+    }
+
+    fn amend(&self, now: Instant, amendment: Amendment<V>) {
+        let mut known = self.known.lock();
+        if let Some((_, value)) = &mut known.value {
+            amendment(value);
+        }
+        while known.writes.front().is_some_and(|(at, _)| now.duration_since(*at) > REMEMBER_WRITES) {
+            known.writes.pop_front();
+        }
+        known.writes.push_back((now, amendment));
+    }
+
+    fn learn(&self, started: Instant, mut value: V) {
+        let mut known = self.known.lock();
+        for (at, amendment) in &known.writes {
+            if started < *at + SETTLING {
+                amendment(&mut value);
+            }
+        }
+        known.value = Some((started, value));
+    }
+}
+
+impl Snapshot {
+    fn table<P: Part>(&self) -> Arc<Table<P>> {
+        let mut tables = self.tables.lock();
+        let table = tables.entry(TypeId::of::<P>()).or_insert_with(|| Arc::new(Table::<P>::default()));
+        // The type is the key, so the cast can't fail; a fresh table would only cost a read.
+        Arc::clone(table).downcast().unwrap_or_default()
+    }
+
+    fn cell<P: Part>(&self, key: &P::Key) -> Arc<Cell<P::Value>> {
+        Arc::clone(self.table::<P>().lock().entry(key.clone()).or_default())
+    }
+
+    /// Asks a part, reading it first unless it was read recently enough.
+    pub async fn read<P: Part, T>(
+        &self,
+        client: &Client,
+        key: &P::Key,
+        since: Instant,
+        mut ask: impl FnMut(&P::Value) -> T + Send,
+    ) -> Result<T, Error> {
+        let cell = self.cell::<P>(key);
+        if let Some(answer) = cell.ask(since, &mut ask) {
+            return Ok(answer);
+        }
+        let _reading = cell.reading.lock().await;
+        if let Some(answer) = cell.ask(since, &mut ask) {
+            return Ok(answer);
+        }
+        let started = Instant::now();
+        let value = P::read(client, key).await?;
+        cell.learn(started, value);
+        // `started` is later than `since`, unless the caller asks for the future: then this is as good as any.
+        Ok(match cell.ask(started.min(since), &mut ask) {
+            Some(answer) => answer,
+            // Another write forgot the part in between: ask the server's answer again, once it is read.
+            None => ask(&P::read(client, key).await?),
+        })
+    }
+
+    /// Applies our own write to a part.
+    pub fn amend<P: Part>(&self, key: &P::Key, amendment: impl Fn(&mut P::Value) + Send + Sync + 'static) {
+        self.cell::<P>(key).amend(Instant::now(), Arc::new(amendment));
+    }
+
+    /// Applies our own write to every part of a sort that was read.
+    pub fn amend_all<P: Part>(&self, amendment: impl Fn(&mut P::Value) + Send + Sync + 'static) {
+        let amendment: Amendment<P::Value> = Arc::new(amendment);
+        let now = Instant::now();
+        for cell in self.table::<P>().lock().values() {
+            cell.amend(now, Arc::clone(&amendment));
+        }
+    }
+
+    /// Learns a part from our own write, without a read.
+    pub fn put<P: Part>(&self, key: &P::Key, value: P::Value) {
+        let cell = self.cell::<P>(key);
+        let mut known = cell.known.lock();
+        known.value = Some((Instant::now(), value));
+    }
+
+    /// Forgets a part: the next look reads it.
+    pub fn forget<P: Part>(&self, key: &P::Key) {
+        self.cell::<P>(key).known.lock().value = None;
+    }
+}

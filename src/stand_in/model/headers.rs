@@ -1,0 +1,82 @@
+//! What every answer carries, whatever the answer (reference: response headers).
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+
+use super::{
+    Request, Response,
+    answer::{Answer, Reply},
+    gate::Caller,
+};
+
+const METHODS: HeaderValue = HeaderValue::from_static("DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT");
+
+const CACHE: HeaderValue = HeaderValue::from_static(
+    "no-cache, no-store, must-revalidate, pre-check=0, post-check=0, max-age=0, s-maxage=0",
+);
+const SECURITY: HeaderValue = HeaderValue::from_static("frame-ancestors 'self'; form-action 'self';");
+
+/// The answer to OPTIONS: empty, without authentication; more of it where a browser asks in advance.
+pub(super) fn options(request: &Request) -> Reply {
+    let mut headers = vec![(header::ALLOW, METHODS)];
+    if request.headers.contains_key(header::ORIGIN) {
+        headers.push((header::ACCESS_CONTROL_ALLOW_METHODS, METHODS));
+        headers.push((header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("1800")));
+        let asked = request.headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS);
+        if let Some(asked) = asked.filter(|asked| !asked.as_bytes().trim_ascii().is_empty()) {
+            headers.push((header::ACCESS_CONTROL_ALLOW_HEADERS, asked.clone()));
+        }
+    }
+    Reply { headers, text: true, ..Reply::default() }
+}
+
+fn says(request: &Request, name: &HeaderName, part: &str) -> bool {
+    let values = request.headers.get_all(name).iter();
+    values.filter_map(|value| value.to_str().ok()).any(|value| value.to_ascii_lowercase().contains(part))
+}
+
+/// Puts the headers on an answer.
+pub(super) fn finish(request: &Request, caller: &Caller, answer: Answer) -> Response {
+    let reply = answer.unwrap_or_else(|failure| Reply {
+        status: failure.status,
+        body: failure.body(),
+        ..Reply::default()
+    });
+    let mut headers = HeaderMap::with_capacity(16);
+    // ASSUMED: the character set is left out exactly where the request asks for JSON.
+    let kind = match (reply.text, says(request, &header::ACCEPT, "application/json")) {
+        (true, _) => "text/plain; charset=utf-8",
+        (false, true) => "application/json",
+        (false, false) => "application/json; charset=utf-8",
+    };
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(header::CACHE_CONTROL, CACHE);
+    let connection = if says(request, &header::CONNECTION, "close") { "Close" } else { "Keep-Alive" };
+    headers.insert(header::CONNECTION, HeaderValue::from_static(connection));
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(reply.body.len()));
+    headers.insert(header::CONTENT_SECURITY_POLICY, SECURITY);
+    headers.insert(header::EXPIRES, HeaderValue::from_static("0"));
+    headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
+    headers.insert(header::SERVER, HeaderValue::from_static("ArangoDB"));
+    let transport = HeaderValue::from_static("max-age=31536000 ; includeSubDomains");
+    headers.insert(header::STRICT_TRANSPORT_SECURITY, transport);
+    let queue_time = HeaderName::from_static("x-arango-queue-time-seconds");
+    headers.insert(queue_time, HeaderValue::from_static("0.000000"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if let Some(origin) = request.headers.get(header::ORIGIN) {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("false"));
+    }
+    let omit = request.headers.get("x-omit-www-authenticate").is_some_and(|value| !value.is_empty());
+    if reply.status == StatusCode::UNAUTHORIZED && !omit {
+        // The comma after the scheme is the server's.
+        for value in [r#"Basic, realm="ArangoDB""#, r#"Bearer, token_type="JWT", realm="ArangoDB""#] {
+            headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static(value));
+        }
+    }
+    for (name, value) in reply.headers {
+        headers.insert(name, value);
+    }
+    let body = if request.method == Method::HEAD { Bytes::new() } else { reply.body };
+    Response { status: reply.status, headers, body, user: caller.name().map(str::to_owned) }
+}
