@@ -1,5 +1,6 @@
 //! The command line: what was typed becomes a command, a command becomes an exit code.
 
+mod control_plane;
 mod stand_in;
 pub mod connection;
 pub mod request;
@@ -24,6 +25,9 @@ enum Command {
     Request(request::RequestArgs),
     /// Print the version.
     Version,
+    // The doc comment is at the arguments. Hidden: `demo` is what users want.
+    #[command(hide = true)]
+    ControlPlane(control_plane::Arguments),
 }
 
 /// Runs the command line of this process to its exit code: 0 done, 1 an error that was printed, 2 wrong usage.
@@ -36,6 +40,7 @@ pub fn main() -> ExitCode {
             println!("arango-operator {}", env!("CARGO_PKG_VERSION"));
             Ok(ExitCode::SUCCESS)
         }
+        Command::ControlPlane(arguments) => control_plane::run(&arguments),
     };
     outcome.unwrap_or_else(|error: anyhow::Error| {
         eprintln!("error: {error:#}");

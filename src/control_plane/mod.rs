@@ -14,7 +14,9 @@ mod tools;
 
 use std::{
     fmt,
+    fs::Permissions,
     net::{Ipv4Addr, TcpListener},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -249,7 +251,7 @@ impl ControlPlane {
         self.kubeconfig_for_token(&self.identity.admin_token)
     }
 
-    /// A kubeconfig for whoever holds `token`, as a ServiceAccount does.
+    /// A kubeconfig for whoever holds `token`, as a service account does.
     pub fn kubeconfig_for_token(&self, token: &str) -> Kubeconfig {
         self.identity.kubeconfig(&self.server_url, token)
     }
@@ -290,6 +292,8 @@ fn prepare_folder(named: Option<&Path>) -> Result<(PathBuf, Option<Process>), Er
     } else {
         let folder = tempfile::Builder::new()
             .prefix("arango-operator-")
+            // Not left to the umask: the sockets of etcd are in it.
+            .permissions(Permissions::from_mode(0o700))
             .tempdir()
             .map_err(Error::io("create a temporary folder"))?;
         files::create_private_folder(&process::marks(folder.path()))?;

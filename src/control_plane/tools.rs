@@ -184,18 +184,16 @@ fn two_numbers(version: &str) -> Option<(u32, u32)> {
 fn linker_flags() -> String {
     let version = version(KUBERNETES);
     let (major, minor) = two_numbers(version.trim_start_matches('v')).unwrap_or_default();
-    let mut flags = String::from("-s -w");
-    for package in ["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"] {
-        for (variable, value) in [
-            ("gitVersion", version),
-            ("gitMajor", &major.to_string()),
-            ("gitMinor", &minor.to_string()),
-            ("gitTreeState", "clean"),
-        ] {
-            flags.push_str(&format!(" -X {package}.{variable}={value}"));
-        }
-    }
-    flags
+    let variables = [
+        format!("gitVersion={version}"),
+        format!("gitMajor={major}"),
+        format!("gitMinor={minor}"),
+        "gitTreeState=clean".into(),
+    ];
+    ["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"]
+        .into_iter()
+        .flat_map(|package| variables.iter().map(move |variable| format!(" -X {package}.{variable}")))
+        .fold(String::from("-s -w"), |flags, variable| flags + &variable)
 }
 
 /// Waits for the lock, telling so.
@@ -339,4 +337,67 @@ async fn wait(
         }
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[test]
+    fn versions_are_those_of_the_module() {
+        for recipe in &RECIPES {
+            assert!(two_numbers(&version(recipe.module)[1..]).is_some(), "{}", recipe.name);
+            assert!(GO_MOD.contains(&format!("\t{}\n", recipe.package)), "{} is no tool", recipe.package);
+        }
+        assert_eq!(version("no/such/module"), "(unknown)");
+        assert!(needed_go() >= (1, 26));
+        let flags = linker_flags();
+        assert!(
+            flags.contains(&format!(" -X k8s.io/component-base/version.gitVersion={}", version(KUBERNETES)))
+        );
+    }
+
+    #[test]
+    fn reads_the_versions_of_go() {
+        assert_eq!(two_numbers("1.26.8"), Some((1, 26)));
+        assert_eq!(two_numbers("1.27rc1"), Some((1, 27)));
+        assert_eq!(two_numbers("tip"), None);
+    }
+
+    #[test]
+    fn keeps_the_cache_where_the_user_wants_it() {
+        let (cache, home) = (Some(PathBuf::from("/c")), Some(PathBuf::from("/h")));
+        assert_eq!(cache_folder(cache, home.clone()), Some("/c".into()));
+        assert_eq!(cache_folder(None, home), Some("/h/.cache".into()));
+        assert_eq!(cache_folder(None, None), None);
+    }
+
+    #[test]
+    fn assets_have_to_be_complete_but_for_the_optional_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("etcd"), "").unwrap();
+        let error = Tools::in_assets(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("where kube-apiserver is missing"), "{error}");
+        fs::write(folder.path().join("kube-apiserver"), "").unwrap();
+        let tools = Tools::in_assets(folder.path()).unwrap();
+        assert_eq!((tools.controller_manager, tools.kubectl), (None, None));
+    }
+
+    #[tokio::test]
+    async fn one_waits_for_the_other_and_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let told = Mutex::new(Vec::new());
+        let tell = |progress| told.lock().unwrap().push(progress);
+        let first = lock(&path, &tell).await.unwrap();
+        assert!(told.lock().unwrap().is_empty());
+        let (second, ()) = tokio::join!(lock(&path, &tell), async {
+            tokio::time::sleep(LOCK_POLL * 2).await;
+            drop(first);
+        });
+        drop(second.unwrap());
+        assert_eq!(*told.lock().unwrap(), [Progress::Waiting { elapsed: Duration::ZERO }]);
+    }
 }
