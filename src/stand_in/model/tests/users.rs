@@ -10,7 +10,18 @@ fn a_created_user_is_shown_without_his_password_and_has_no_right() {
     assert_eq!((response.status, response.json()), (StatusCode::CREATED, shown));
     assert!(model.grants("alice").unwrap().is_empty());
     is(&model.root(Request::post("/_api/user", &body)), 409, 1702);
-    assert!(!format!("{model:?}").contains("secret"));
+}
+
+#[test]
+fn secrets_arent_shown_to_debuggers() {
+    let mut model = model();
+    model.add_user("alice");
+    let token = model.log_in("alice");
+    is(&model.handle(&Request::get("/_api/user/alice").bearer(&token), NOW), 200, 0);
+    let text = format!("{model:?} {:?}", Request::get("/").bearer(&token).basic("root", PASSWORD));
+    for secret in [&token, PASSWORD, "cm9vdDpyb290J3M=", "salt"] {
+        assert!(!text.contains(secret), "{secret}");
+    }
 }
 
 #[test]
