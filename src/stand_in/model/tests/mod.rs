@@ -4,6 +4,7 @@ mod answers; // headers, bodies, methods, paths
 mod databases; // names, first users, dropping
 mod gate; // who gets in
 mod levels; // resolution, granting, revoking
+mod properties; // what holds after any requests
 mod users; // accounts
 
 use http::StatusCode;
