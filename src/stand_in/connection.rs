@@ -23,6 +23,9 @@ use super::{
 /// The longest body that is read; a real server takes a gigabyte.
 const BODY_MAX: usize = 64 << 20;
 
+/// How long to wait after a connection that couldn't be accepted.
+const ACCEPT_AGAIN: std::time::Duration = std::time::Duration::from_millis(50);
+
 /// Accepts connections until one of the tokens is cancelled: `stop` lets requests end, `abort` doesn't.
 pub(super) async fn accept(
     listener: TcpListener,
@@ -43,9 +46,8 @@ pub(super) async fn accept(
                     let connection = serve(stream, coordinator, Arc::clone(&shared), graceful.watcher());
                     connections.spawn(connection);
                 }
-                // A connection that was gone before it was accepted, or no file descriptor is left for it: others
-                // get their turn first.
-                Err(_) => tokio::task::yield_now().await,
+                // Gone before it was accepted; or no file descriptor is left, and then others must end first.
+                Err(_) => tokio::time::sleep(ACCEPT_AGAIN).await,
             },
         }
     }

@@ -26,6 +26,7 @@ mod tests;
 
 use std::{
     collections::{BTreeMap, HashMap},
+    fmt,
     sync::Arc,
 };
 
@@ -55,8 +56,8 @@ pub enum Phase {
     Stopping,
 }
 
-/// An ArangoDB deployment in memory.
-#[derive(Debug, Clone)]
+/// An ArangoDB deployment in memory. `Debug` shows no secret: neither passwords nor tokens.
+#[derive(Clone)]
 pub struct Model {
     config: Config,
     state: State,
@@ -65,6 +66,16 @@ pub struct Model {
     away: Vec<Option<f64>>,
     /// Tokens that were checked before, per coordinator.
     tokens: Vec<HashMap<String, token::Claims>>,
+}
+
+impl fmt::Debug for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Model")
+            .field("config", &self.config)
+            .field("state", &self.state)
+            .field("phases", &self.phases)
+            .finish_non_exhaustive()
+    }
 }
 
 /// One request on its way through a handler.
