@@ -1,9 +1,11 @@
 //! The command line: what was typed becomes a command, a command becomes an exit code.
 
-mod control_plane;
-mod stand_in;
 pub mod connection;
+mod control_plane;
+pub mod crds;
 pub mod request;
+pub mod run;
+mod stand_in;
 
 use std::process::ExitCode;
 
@@ -20,6 +22,8 @@ struct Cli {
 /// One command, one file of this folder.
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(run::RunArgs),
+    Crds(crds::CrdsArgs),
     /// Run an in-memory ArangoDB 3.12 that answers over HTTP.
     StandIn(stand_in::Args),
     Request(request::RequestArgs),
@@ -34,6 +38,8 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
+        Command::Run(args) => block_on(run::run(args)),
+        Command::Crds(args) => crds::run(&args),
         Command::StandIn(args) => stand_in::run(args),
         Command::Request(args) => block_on(request::run(args)),
         Command::Version => {

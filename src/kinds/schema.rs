@@ -105,6 +105,10 @@ fn finish(
 ) -> Result<CustomResourceDefinition, serde_json::Error> {
     let mut crd = serde_json::to_value(crd)?;
     let schema = &mut crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+    tidy(schema);
+    schema["description"] = schema["properties"]["spec"]["description"].clone();
+    schema["properties"]["spec"]["description"] = "What is declared.".into();
+    schema["properties"]["status"]["description"] = "What the operator found and did.".into();
     schema["x-kubernetes-validations"] = rules.iter().map(Rule::render).collect();
     let status = &mut schema["properties"]["status"];
     // Costs no write, and keeps kstatus, `kubectl wait` and Argo CD from taking a fresh object for a finished one.
@@ -116,4 +120,26 @@ fn finish(
         }],
     });
     serde_json::from_value(crd)
+}
+
+/// Takes out what the derive adds and the API server would show differently from what was applied: `nullable` (a null
+/// is pruned, which is what a person who writes one means) and whole numbers written as fractions.
+fn tidy(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            fields.remove("nullable");
+            for bound in ["minimum", "maximum"] {
+                if let Some(number) = fields.get(bound).and_then(Value::as_f64)
+                    && number.fract() == 0.0
+                {
+                    // Bounds in our types are small whole numbers.
+                    #[allow(clippy::cast_possible_truncation)]
+                    fields.insert(bound.to_owned(), json!(number as i64));
+                }
+            }
+            fields.values_mut().for_each(tidy);
+        }
+        Value::Array(list) => list.iter_mut().for_each(tidy),
+        _ => {}
+    }
 }

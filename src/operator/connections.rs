@@ -31,7 +31,7 @@ use super::{
     context::Context,
     index::{Id, Key, Ref},
     secrets::NamespaceSecrets,
-    store::{Stored, StoreError},
+    store::{StoreError, Stored},
 };
 use crate::{
     arango::{self, Auth, Client, Connection, CoordinatorState, Endpoint, Pool, Role},
@@ -175,7 +175,8 @@ pub async fn run(context: Arc<Context>, watched: Watched, stop: CancellationToke
                 disconnect(&inspected, &id);
                 inspected.forget(&Ref { kind: KIND, id });
             }
-            Ok(_) => {}
+            Ok(Event::InitDone) => inspected.cache_is_filled(KIND),
+            Ok(Event::Init) => {}
             Err(error) => warn!(kind = KIND, %error, "the watch failed; trying again"),
         })
         .applied_objects()
@@ -284,7 +285,8 @@ async fn establish(
     cluster: &ArangoCluster,
 ) -> Result<Arc<Connected>, Hold> {
     let spec = &cluster.spec;
-    let endpoints = spec.endpoints.iter().map(|endpoint| Endpoint::parse(endpoint)).collect::<Result<Vec<_>, _>>();
+    let endpoints =
+        spec.endpoints.iter().map(|endpoint| Endpoint::parse(endpoint)).collect::<Result<Vec<_>, _>>();
     let endpoints = endpoints.map_err(|error| Hold::invalid(format!("spec.endpoints: {error}")))?;
     let named = |what: &str, text: &str| {
         duration(text).map_err(|error| Hold::invalid(format!("spec.{what}: {error}")))
@@ -348,7 +350,11 @@ async fn establish(
 async fn ask(connected: &Connected, was_ready: bool) -> Result<Option<Deployment>, arango::Error> {
     let doubted = connected.doubted.swap(false, Ordering::Relaxed);
     let told_lately = connected.probed.lock().is_some_and(|at| at.elapsed() < PROBE);
-    if was_ready && told_lately && !doubted && connected.pool.coordinators().iter().any(|state| state.reachable) {
+    if was_ready
+        && told_lately
+        && !doubted
+        && connected.pool.coordinators().iter().any(|state| state.reachable)
+    {
         return Ok(None);
     }
     let asked = async {

@@ -1,7 +1,7 @@
 //! What all controllers share.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     fmt,
     sync::{
         Arc, OnceLock,
@@ -33,7 +33,8 @@ const EVENT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
 /// Longest note of an Event, in bytes (the API server's limit is 1 kB).
 const NOTE_MAX: usize = 1000;
 
-type Find = Box<dyn Fn(&Id) -> Option<Place> + Send + Sync>;
+/// Finds a resource of one kind.
+pub type Find = Box<dyn Fn(&Id) -> Option<Place> + Send + Sync>;
 
 /// What all controllers share.
 pub struct Context {
@@ -55,6 +56,8 @@ pub struct Context {
     pub synced: watch::Sender<bool>,
     /// True from the moment on that shutdown began.
     pub stopping: AtomicBool,
+    /// The caches that have not seen all there is.
+    unfilled: watch::Sender<BTreeSet<&'static str>>,
     lookups: OnceLock<HashMap<&'static str, Find>>,
     attempts: Mutex<HashMap<Ref, u32>>,
     checked: Mutex<HashMap<Ref, Instant>>,
@@ -69,17 +72,25 @@ impl fmt::Debug for Context {
 
 impl Context {
     /// A context with empty caches.
-    pub fn new(client: Client, namespace: Option<String>, kinds: impl IntoIterator<Item = &'static str>) -> Self {
+    pub fn new(
+        client: Client,
+        namespace: Option<String>,
+        kinds: impl IntoIterator<Item = &'static str>,
+    ) -> Self {
         let reporter = Reporter {
             controller: "arango-operator.dev/operator".to_owned(),
             instance: std::env::var("HOSTNAME").ok(),
         };
+        let mut caches: BTreeSet<_> = kinds.into_iter().collect();
+        let wakes = Wakes::new(caches.iter().copied());
+        caches.insert(super::secrets::KIND);
         Self {
             recorder: Recorder::new(client.clone(), reporter),
             client,
             namespace,
             index: Mutex::default(),
-            wakes: Wakes::new(kinds),
+            wakes,
+            unfilled: watch::Sender::new(caches),
             connections: RwLock::default(),
             secrets: SecretVersions::default(),
             metrics: Metrics::default(),
@@ -136,7 +147,18 @@ impl Context {
         self.wakes.wake(needing);
     }
 
-    /// Waits until every cache has seen all there is.
+    /// The cache of one kind has seen all there is. (kube's own `wait_until_ready` wakes only one of several waiters.)
+    pub fn cache_is_filled(&self, kind: &'static str) {
+        self.unfilled.send_if_modified(|unfilled| unfilled.remove(kind));
+    }
+
+    /// Waits until every cache has.
+    pub async fn caches_are_filled(&self) {
+        // The sender lives in this very context, so the wait can't fail.
+        drop(self.unfilled.subscribe().wait_for(BTreeSet::is_empty).await);
+    }
+
+    /// Waits until decisions may be made: every cache has seen all there is, and the index knows of it.
     pub async fn wait_for_caches(&self) {
         // The sender lives in this very context, so the wait can't fail.
         drop(self.synced.subscribe().wait_for(|synced| *synced).await);

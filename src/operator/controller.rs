@@ -1,6 +1,6 @@
 //! One controller for every kind that declares something on a server: watch, queue, pass, status.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures::{StreamExt, future, stream::BoxStream};
 use kube::{
@@ -8,10 +8,11 @@ use kube::{
     runtime::{
         PredicateConfig, WatchStreamExt,
         controller::{self, Action, Controller},
-        reflector::{self, Store, store::Writer},
+        reflector::{self, ObjectRef, Store, store::Writer},
         watcher::{self, Event},
     },
 };
+use parking_lot::Mutex;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -70,10 +71,47 @@ pub struct KindContext<K: Kind> {
     pub context: Arc<Context>,
     /// The cache.
     pub store: Store<K::Resource>,
+    /// What we wrote and the cache has not seen yet.
+    written: Mutex<HashMap<Id, K::Resource>>,
+}
+
+impl<K: Kind> KindContext<K> {
+    /// The newest state of a resource that is known: the cache's, or what we wrote last. A pass on a state before our
+    /// own last write would do the same again.
+    pub fn latest(&self, id: &Id) -> Option<Arc<K::Resource>> {
+        let cached = self.store.get(&ObjectRef::new(&id.name).within(&id.namespace))?;
+        let mut written = self.written.lock();
+        match written.get(id) {
+            Some(ours) if is_newer(ours, &*cached) => Some(Arc::new(ours.clone())),
+            Some(_) => {
+                written.remove(id);
+                Some(cached)
+            }
+            None => Some(cached),
+        }
+    }
+
+    /// Keeps what we wrote until the cache has seen it.
+    pub fn wrote(&self, id: &Id, resource: K::Resource) {
+        self.written.lock().insert(id.clone(), resource);
+    }
+}
+
+/// Whether our copy is a later state of the same object. Resource versions are compared as numbers, which they are
+/// in every API server on etcd; where one isn't, the cache is believed.
+fn is_newer<R: Resource>(ours: &R, cached: &R) -> bool {
+    let version =
+        |resource: &R| resource.meta().resource_version.as_ref().and_then(|v| v.parse::<u64>().ok());
+    ours.meta().uid == cached.meta().uid
+        && matches!((version(ours), version(cached)), (Some(ours), Some(cached)) if ours > cached)
 }
 
 /// Says what a resource needs and declares.
-pub fn index<K: Kind>(context: &Context, resource: &K::Resource, desired: Option<&K::Desired>) -> Option<Key> {
+pub fn index<K: Kind>(
+    context: &Context,
+    resource: &K::Resource,
+    desired: Option<&K::Desired>,
+) -> Option<Key> {
     let id = Id::of(resource);
     let cluster = Id::new(&id.namespace, &K::place(resource).cluster);
     let namespace = &id.namespace;
@@ -133,7 +171,8 @@ fn events<K: Kind>(
                 }
             }
             Ok(Event::Delete(resource)) => context.forget(&Ref { kind: K::NAME, id: Id::of(resource) }),
-            Ok(_) => {}
+            Ok(Event::InitDone) => context.cache_is_filled(K::NAME),
+            Ok(Event::Init) => {}
             Err(error) => warn!(kind = K::NAME, %error, "the watch failed; trying again"),
         })
         .applied_objects()
@@ -146,7 +185,11 @@ pub async fn run<K: Kind>(context: Arc<Context>, watched: Watched<K>, stop: Canc
     let Watched { store, writer } = watched;
     let trigger = events::<K>(&context, writer);
     let wakes = context.wakes.stream(K::NAME);
-    let shared = Arc::new(KindContext::<K> { context: Arc::clone(&context), store: store.clone() });
+    let shared = Arc::new(KindContext::<K> {
+        context: Arc::clone(&context),
+        store: store.clone(),
+        written: Mutex::default(),
+    });
     Controller::for_stream(trigger, store)
         .with_config(controller::Config::default().concurrency(CONCURRENCY))
         .reconcile_on(wakes)
@@ -163,7 +206,10 @@ pub async fn run<K: Kind>(context: Arc<Context>, watched: Watched<K>, stop: Canc
 }
 
 /// One pass, with a limit.
-async fn reconcile<K: Kind>(resource: Arc<K::Resource>, shared: Arc<KindContext<K>>) -> Result<Action, StoreError> {
+async fn reconcile<K: Kind>(
+    resource: Arc<K::Resource>,
+    shared: Arc<KindContext<K>>,
+) -> Result<Action, StoreError> {
     let context = &shared.context;
     context.wait_for_caches().await;
     if context.is_stopping() {
@@ -171,6 +217,7 @@ async fn reconcile<K: Kind>(resource: Arc<K::Resource>, shared: Arc<KindContext<
     }
     let resource_ref = Ref { kind: K::NAME, id: Id::of(&*resource) };
     let started = Instant::now();
+    let resource = shared.latest(&resource_ref.id).unwrap_or(resource);
     let result = timeout(DEADLINE, pass::pass::<K>(&shared, &resource_ref, &resource)).await;
     let seconds = started.elapsed().as_secs_f64();
     let next = match result {

@@ -27,8 +27,7 @@ pub async fn serve(
             }
         }
     };
-    let probes =
-        Router::new().route("/livez", get(|| async { "ok\n" })).route("/readyz", get(ready));
+    let probes = Router::new().route("/livez", get(|| async { "ok\n" })).route("/readyz", get(ready));
     let text = {
         let context = Arc::clone(context);
         move || async move {

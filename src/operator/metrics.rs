@@ -46,7 +46,11 @@ impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("arangooperator");
         let passes = Family::default();
-        registry.register("reconciles", "Passes over a resource, by the reason of Ready after it", passes.clone());
+        registry.register(
+            "reconciles",
+            "Passes over a resource, by the reason of Ready after it",
+            passes.clone(),
+        );
         let durations = Durations::new_with_constructor(|| {
             Histogram::new([0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0])
         });

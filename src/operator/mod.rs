@@ -23,11 +23,15 @@ use std::{
 };
 
 use kube::runtime::reflector::ObjectRef;
-use tokio::{sync::oneshot, task::JoinSet, time::timeout};
+use tokio::{task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use self::{context::Context, index::Id};
+use self::{
+    connections::place,
+    context::{Context, Find},
+    index::Id,
+};
 use crate::{for_each_kind, kinds::Kind};
 
 /// How long passes that are under way may take to end at shutdown.
@@ -70,39 +74,27 @@ pub async fn run(
     let (health, metrics) = health::serve(&context, settings.health, settings.metrics, &served).await?;
     listening(Addresses { health, metrics });
 
-    let mut tasks = JoinSet::new();
-    let mut lookups: HashMap<&'static str, Box<dyn Fn(&Id) -> Option<crate::kinds::Place> + Send + Sync>> =
-        HashMap::new();
-    let mut synced: Vec<futures::future::BoxFuture<'static, Box<dyn FnOnce(&Context) + Send>>> = Vec::new();
-
-    let clusters = connections::Watched::default();
+    let mut lookups: HashMap<&'static str, Find> = HashMap::new();
+    let mut starts: Vec<Box<dyn FnOnce(&mut JoinSet<()>) + Send>> = Vec::new();
+    let mut index: Vec<Box<dyn FnOnce(&Context) + Send>> = Vec::new();
     {
-        let store = clusters.store.clone();
-        lookups.insert(connections::KIND, Box::new(move |id| {
-            store.get(&ObjectRef::new(&id.name).within(&id.namespace)).map(|c| connections::place(&c))
-        }));
-        let store = clusters.store.clone();
-        synced.push(Box::pin(async move {
-            drop(store.wait_until_ready().await);
-            Box::new(|_: &Context| {}) as Box<dyn FnOnce(&Context) + Send>
+        let watched = connections::Watched::default();
+        let store = watched.store.clone();
+        lookups.insert(connections::KIND, Box::new(move |id| store.get(&reference(id)).map(|c| place(&c))));
+        let (context, stop) = (Arc::clone(&context), stop.clone());
+        starts.push(Box::new(move |tasks| {
+            tasks.spawn(connections::run(context, watched, stop));
         }));
     }
-    let mut starts: Vec<Box<dyn FnOnce(&mut JoinSet<()>) + Send>> = Vec::new();
     for_each_kind!(K => {
         let watched = controller::Watched::<K>::default();
         let store = watched.store.clone();
-        lookups.insert(K::NAME, Box::new(move |id| {
-            store.get(&ObjectRef::new(&id.name).within(&id.namespace)).map(|resource| K::place(&resource))
-        }));
+        lookups.insert(K::NAME, Box::new(move |id| store.get(&reference(id)).map(|r| K::place(&r))));
         let store = watched.store.clone();
-        synced.push(Box::pin(async move {
-            drop(store.wait_until_ready().await);
-            // References are resolved across kinds, so the index is complete only when all caches are.
-            Box::new(move |context: &Context| {
-                for resource in store.state() {
-                    controller::index_now::<K>(context, &resource);
-                }
-            }) as Box<dyn FnOnce(&Context) + Send>
+        index.push(Box::new(move |context| {
+            for resource in store.state() {
+                controller::index_now::<K>(context, &resource);
+            }
         }));
         let (context, stop) = (Arc::clone(&context), stop.clone());
         starts.push(Box::new(move |tasks| {
@@ -111,24 +103,16 @@ pub async fn run(
     });
     context.set_lookups(lookups);
 
-    let (secrets_synced, secrets_are_synced) = oneshot::channel();
-    let secrets = tokio::spawn(secrets::watch(Arc::clone(&context), move || {
-        let _ = secrets_synced.send(());
-    }));
-    tasks.spawn(connections::run(Arc::clone(&context), clusters, stop.clone()));
+    let mut tasks = JoinSet::new();
+    let secrets = tokio::spawn(secrets::watch(Arc::clone(&context)));
     for start in starts {
         start(&mut tasks);
     }
-
-    let caches = async {
-        let reindex = futures::future::join_all(synced).await;
-        drop(secrets_are_synced.await);
-        reindex
-    };
     tokio::select! {
         () = stop.cancelled() => {}
-        reindex = caches => {
-            for index in reindex {
+        () = context.caches_are_filled() => {
+            // References are resolved across kinds, so the index is complete only when all caches are.
+            for index in index {
                 index(&context);
             }
             info!("caches are synced");
@@ -143,9 +127,16 @@ pub async fn run(
     context.synced.send_replace(true);
     let drained = async { while tasks.join_next().await.is_some() {} };
     if timeout(DRAIN, drained).await.is_err() {
-        warn!("passes took longer than {}s to end and are cut off; the next start goes on from there", DRAIN.as_secs());
+        warn!(
+            "passes took longer than {}s to end and are cut off; the next start goes on from there",
+            DRAIN.as_secs()
+        );
     }
     secrets.abort();
     context.connections.write().clear();
     Ok(())
+}
+
+fn reference<R: kube::Resource<DynamicType = ()>>(id: &Id) -> ObjectRef<R> {
+    ObjectRef::new(&id.name).within(&id.namespace)
 }

@@ -11,7 +11,7 @@ use super::{
     controller::{KindContext, index},
     index::{Id, Key, Ref},
     secrets::NamespaceSecrets,
-    store::{Stored, StoreError},
+    store::{StoreError, Stored},
 };
 use crate::{
     core::{
@@ -45,14 +45,27 @@ pub async fn pass<K: Kind>(
     resource_ref: &Ref,
     resource: &K::Resource,
 ) -> Result<Next, StoreError> {
+    let mut stored = Stored::<K::Resource>::new(&shared.context, resource.clone());
+    let next = look_after(shared, resource_ref, resource, &mut stored).await;
+    if stored.resource.meta().resource_version != resource.meta().resource_version {
+        shared.wrote(&resource_ref.id, stored.resource);
+    }
+    next
+}
+
+async fn look_after<K: Kind>(
+    shared: &KindContext<K>,
+    resource_ref: &Ref,
+    resource: &K::Resource,
+    stored: &mut Stored<'_, K::Resource>,
+) -> Result<Next, StoreError> {
     let context = &*shared.context;
-    let mut stored = Stored::<K::Resource>::new(context, resource.clone());
     let namespace = &*resource_ref.id.namespace;
     let cluster = Id::new(namespace, &K::place(resource).cluster);
     let desired = K::desired(resource, &context.lookup(namespace));
     let object = index::<K>(context, resource, desired.as_ref().ok());
     if resource.meta().deletion_timestamp.is_some() {
-        return remove(shared, resource_ref, &mut stored, &cluster, desired.ok()).await;
+        return remove(shared, resource_ref, stored, &cluster, desired.ok()).await;
     }
 
     let verdict = match (&desired, object) {
@@ -63,7 +76,7 @@ pub async fn pass<K: Kind>(
     let verdict = verdict.and_then(|()| connected(context, &cluster));
     let (desired, connection) = match (desired, verdict) {
         (Ok(desired), Ok(connection)) => (desired, connection),
-        (Err(hold), _) | (_, Err(hold)) => return hold_back::<K>(&mut stored, None, hold).await,
+        (Err(hold), _) | (_, Err(hold)) => return hold_back::<K>(stored, None, hold).await,
     };
 
     let (origin, memory) = stored.remembered();
@@ -74,7 +87,7 @@ pub async fn pass<K: Kind>(
     let begun = stored.has_finalizer() && origin.is_some();
     let target = Target { desired: &desired, memory, origin, deleting: None, begun };
     let secrets = NamespaceSecrets::new(context, namespace).for_owner(resource);
-    let outcome = drive::<K, _>(&connection.server, &secrets, look, target, &mut stored).await?;
+    let outcome = drive::<K, _>(&connection.server, &secrets, look, target, stored).await?;
 
     // Not owned before and nothing to write: the claim is still owed.
     if let Some(origin) = outcome.origin
@@ -84,11 +97,11 @@ pub async fn pass<K: Kind>(
         stored.claim(origin, &outcome.memory, true).await?;
     }
     let name = K::describe(&desired);
-    tell::<K>(context, &stored, &outcome, &name, was_ready).await;
+    tell::<K>(context, stored, &outcome, &name, was_ready).await;
     let became_ready = outcome.verdict.is_ready() && !was_ready;
     let verdict = outcome.verdict.clone();
     let acted = !outcome.done.is_empty();
-    write::<K>(&mut stored, Some(short_name(&name)), outcome.origin, outcome.memory, &verdict).await?;
+    write::<K>(stored, Some(short_name(&name)), outcome.origin, outcome.memory, &verdict).await?;
     context.was_checked(resource_ref, started);
     if became_ready || acted {
         context.wake(&Key::Object(cluster, K::object(&desired)));
@@ -102,7 +115,11 @@ pub async fn pass<K: Kind>(
 
 /// The name without its noun: what the printer column shows.
 fn short_name(described: &str) -> String {
-    described.strip_prefix("rights of ").or(described.split_once(' ').map(|(_, name)| name)).unwrap_or(described).to_owned()
+    described
+        .strip_prefix("rights of ")
+        .or(described.split_once(' ').map(|(_, name)| name))
+        .unwrap_or(described)
+        .to_owned()
 }
 
 /// Whether this resource owns the object that it declares; otherwise who does.
@@ -112,8 +129,7 @@ fn owner<K: Kind>(shared: &KindContext<K>, resource: &Ref, object: &Key) -> Resu
         return Ok(());
     }
     let claimants = declaring.into_iter().filter_map(|claimant| {
-        let reference = kube::runtime::reflector::ObjectRef::new(&claimant.id.name).within(&claimant.id.namespace);
-        let resource = shared.store.get(&reference)?;
+        let resource = shared.latest(&claimant.id)?;
         let meta = resource.meta();
         let holds = resource.status().is_some_and(|status| status.origin.is_some())
             || resource.annotations().contains_key(super::store::CLAIM);
@@ -138,8 +154,12 @@ fn connected(context: &Context, cluster: &Id) -> Result<std::sync::Arc<Connected
     context.connection(cluster).ok_or_else(|| {
         let name = &cluster.name;
         let message = match context.find(super::connections::KIND, cluster) {
-            Some(_) => format!("the ArangoCluster {name} is not connected yet (see its status); going on when it is"),
-            None => format!("the ArangoCluster {name} does not exist in this namespace yet; going on when it does"),
+            Some(_) => {
+                format!("the ArangoCluster {name} is not connected yet (see its status); going on when it is")
+            }
+            None => format!(
+                "the ArangoCluster {name} does not exist in this namespace yet; going on when it does"
+            ),
         };
         Hold::new(Reason::ClusterMissing, message)
     })
@@ -219,7 +239,9 @@ async fn tell<K: Kind>(
         } else {
             ("Recreated", "was gone from the server, made again empty")
         };
-        context.event(resource, EventType::Warning, reason, format!("the {name} was {why}: {repaired}")).await;
+        context
+            .event(resource, EventType::Warning, reason, format!("the {name} was {why}: {repaired}"))
+            .await;
     }
     if outcome.raised_rights {
         let raised = list(

@@ -56,9 +56,11 @@ fn version(meta: &ObjectMeta) -> Version {
     (meta.uid.clone().unwrap_or_default(), meta.resource_version.clone().unwrap_or_default())
 }
 
-/// Watches the metadata of Secrets for as long as the process lives; `synced` is called after the first listing.
-pub async fn watch(context: Arc<Context>, synced: impl FnOnce()) {
-    let mut synced = Some(synced);
+/// The kind's name.
+pub const KIND: &str = "Secret";
+
+/// Watches the metadata of Secrets for as long as the process lives.
+pub async fn watch(context: Arc<Context>) {
     let api: Api<PartialObjectMeta<Secret>> = context.watched();
     let mut events = watcher::watcher(api, watcher::Config::default()).default_backoff().boxed();
     let mut listing = HashMap::new();
@@ -77,7 +79,8 @@ pub async fn watch(context: Arc<Context>, synced: impl FnOnce()) {
                 let new = std::mem::take(&mut listing);
                 let old = std::mem::replace(&mut *context.secrets.versions.lock(), new.clone());
                 let gone = old.keys().filter(|id| !new.contains_key(id));
-                let changed = new.iter().filter(|(id, version)| old.get(id) != Some(version)).map(|(id, _)| id);
+                let changed =
+                    new.iter().filter(|(id, version)| old.get(id) != Some(version)).map(|(id, _)| id);
                 changed.chain(gone).cloned().collect()
             }
             Ok(Event::Apply(secret)) => {
@@ -97,8 +100,8 @@ pub async fn watch(context: Arc<Context>, synced: impl FnOnce()) {
         for id in changed {
             context.wake(&Key::Secret(id));
         }
-        if listed && let Some(synced) = synced.take() {
-            synced();
+        if listed {
+            context.cache_is_filled(KIND);
         }
     }
 }
@@ -144,7 +147,10 @@ impl<'a> NamespaceSecrets<'a> {
     async fn fetch(&self, name: &str) -> Result<Option<Secret>, Hold> {
         let api: Api<Secret> = self.context.api(self.namespace);
         api.get_opt(name).await.map_err(|error| {
-            Hold::new(Reason::SecretMissing, format!("could not read the Secret {name}: {error}; trying again"))
+            Hold::new(
+                Reason::SecretMissing,
+                format!("could not read the Secret {name}: {error}; trying again"),
+            )
         })
     }
 
@@ -165,9 +171,7 @@ impl<'a> NamespaceSecrets<'a> {
                 owner_references: Some(vec![reference.clone()]),
                 ..ObjectMeta::default()
             },
-            string_data: Some(
-                [("username".to_owned(), user.to_owned()), (key.to_owned(), password)].into(),
-            ),
+            string_data: Some([("username".to_owned(), user.to_owned()), (key.to_owned(), password)].into()),
             ..Secret::default()
         };
         let api: Api<Secret> = self.context.api(self.namespace);
@@ -213,7 +217,9 @@ impl<'a> NamespaceSecrets<'a> {
 fn missing(name: &str, key: &str) -> Hold {
     Hold::new(
         Reason::SecretMissing,
-        format!("the Secret {name} with the key {key} does not exist in this namespace yet; going on when it does"),
+        format!(
+            "the Secret {name} with the key {key} does not exist in this namespace yet; going on when it does"
+        ),
     )
 }
 

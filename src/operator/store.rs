@@ -187,7 +187,12 @@ impl<D: Declaration> Stored<'_, D> {
     }
 
     /// Stores the claim: with the finalizer, if what is declared is to be removed with the resource.
-    pub async fn claim(&mut self, origin: Origin, memory: &D::Memory, removes: bool) -> Result<(), StoreError> {
+    pub async fn claim(
+        &mut self,
+        origin: Origin,
+        memory: &D::Memory,
+        removes: bool,
+    ) -> Result<(), StoreError> {
         if !removes && *memory == D::Memory::default() {
             return Ok(());
         }

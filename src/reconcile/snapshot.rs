@@ -76,7 +76,12 @@ impl<V> Default for Cell<V> {
 impl<V> Cell<V> {
     /// The answer, if there is one of that age: a value of a read that began after `since`, or the error of one that
     /// began after the asker's own request.
-    fn ask<T>(&self, since: Instant, asked: Instant, f: &mut impl FnMut(&V) -> T) -> Option<Result<T, Error>> {
+    fn ask<T>(
+        &self,
+        since: Instant,
+        asked: Instant,
+        f: &mut impl FnMut(&V) -> T,
+    ) -> Option<Result<T, Error>> {
         let known = self.known.lock();
         match (&known.value, &known.failed) {
             (Some((started, value)), _) if *started >= since => Some(Ok(f(value))),

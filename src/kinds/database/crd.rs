@@ -85,7 +85,8 @@ impl Sharding {
     }
 }
 
-/// What happens to the database when the resource is deleted.
+/// What happens to the database when the resource is deleted: Retain (the default) leaves it and all its data on the
+/// server, Delete drops it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum DatabaseDeletionPolicy {
     /// It stays, with all its data.

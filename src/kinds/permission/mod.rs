@@ -213,8 +213,7 @@ impl Kind for Permission {
         let client = server.client.for_user(user);
         match change {
             Change::Remember(applied) => {
-                memory.row =
-                    Some(RowName { user: user.to_string(), database: database.to_string() });
+                memory.row = Some(RowName { user: user.to_string(), database: database.to_string() });
                 memory.applied = applied.clone();
             }
             Change::Record(levels) => memory.restore = Some(levels.clone()),

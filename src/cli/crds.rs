@@ -1,0 +1,59 @@
+//! `crds`: the custom resource definitions as YAML, generated from the types.
+
+use std::{io::Write, path::PathBuf, process::ExitCode};
+
+use anyhow::Context;
+use kube::ResourceExt;
+
+use crate::kinds::schema;
+
+/// Print the custom resource definitions as YAML, ready for kubectl apply.
+#[derive(Debug, clap::Args)]
+pub struct CrdsArgs {
+    /// Write one file per kind and a kustomization into this folder instead of printing.
+    #[arg(long, value_name = "FOLDER")]
+    output: Option<PathBuf>,
+}
+
+/// Runs the command.
+pub fn run(args: &CrdsArgs) -> anyhow::Result<ExitCode> {
+    let crds = documents()?;
+    let Some(folder) = &args.output else {
+        let mut stdout = std::io::stdout().lock();
+        for (_, yaml) in &crds {
+            write!(stdout, "---\n{yaml}")?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    };
+    std::fs::create_dir_all(folder).with_context(|| format!("could not make {}", folder.display()))?;
+    for (name, text) in files(&crds) {
+        let path = folder.join(&name);
+        std::fs::write(&path, text).with_context(|| format!("could not write {}", path.display()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Each definition's name and YAML.
+pub fn documents() -> anyhow::Result<Vec<(String, String)>> {
+    let crds = schema::crds()?;
+    crds.iter()
+        .map(|crd| {
+            Ok((crd.name_any(), serde_saphyr::to_string(crd).context("could not write a CRD as YAML")?))
+        })
+        .collect()
+}
+
+/// The files of the folder `crds/`: one per kind, and a kustomization of them.
+pub fn files(documents: &[(String, String)]) -> Vec<(String, String)> {
+    let header = "# Generated from the types by `arango-operator crds --output crds`. Do not edit.\n";
+    let mut kustomization =
+        format!("{header}apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n");
+    let mut files = Vec::new();
+    for (name, yaml) in documents {
+        let file = format!("{name}.yaml");
+        kustomization.push_str(&format!("  - {file}\n"));
+        files.push((file, format!("{header}{yaml}")));
+    }
+    files.push(("kustomization.yaml".to_owned(), kustomization));
+    files
+}

@@ -1,0 +1,97 @@
+//! `run`: the operator.
+
+use std::{io::IsTerminal, net::SocketAddr, process::ExitCode};
+
+use anyhow::Context;
+use clap::ValueEnum;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use crate::operator::{self, Settings};
+
+/// Run the operator: watch the resources of a Kubernetes cluster and keep ArangoDB as they declare.
+///
+/// Kubernetes is found as kubectl finds it (KUBECONFIG, ~/.kube/config), or by the `ServiceAccount` of the pod. Ends
+/// on SIGTERM and SIGINT, after what is under way.
+///
+/// Exit codes: 0 ended as told, 1 an error that was printed, 2 wrong usage.
+#[derive(Debug, clap::Args)]
+pub struct RunArgs {
+    /// Watch this namespace only. All namespaces if left out.
+    #[arg(long, env = "ARANGO_OPERATOR_NAMESPACE", value_name = "NAMESPACE")]
+    namespace: Option<String>,
+    /// Where /livez and /readyz are served.
+    #[arg(long, env = "ARANGO_OPERATOR_HEALTH_ADDR", value_name = "ADDRESS", default_value = "0.0.0.0:8081")]
+    health_addr: SocketAddr,
+    /// Where /metrics is served.
+    #[arg(
+        long,
+        env = "ARANGO_OPERATOR_METRICS_ADDR",
+        value_name = "ADDRESS",
+        default_value = "0.0.0.0:8080"
+    )]
+    metrics_addr: SocketAddr,
+    /// What is logged: error, warn, info, debug, trace, or a filter such as `info,arango_operator=debug`.
+    #[arg(long, env = "ARANGO_OPERATOR_LOG", value_name = "FILTER", default_value = "info")]
+    log: String,
+    /// How it is logged.
+    #[arg(long, env = "ARANGO_OPERATOR_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
+    log_format: LogFormat,
+}
+
+/// How lines are logged.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Runs the command.
+pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
+    let filter =
+        EnvFilter::try_new(&args.log).with_context(|| format!("--log {:?} is not a filter", args.log))?;
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let subscriber =
+        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
+    match args.log_format {
+        LogFormat::Text => subscriber.init(),
+        LogFormat::Json => subscriber.json().init(),
+    }
+
+    let config = kube::Config::infer().await.context(
+        "no Kubernetes cluster is configured; set KUBECONFIG, or run in a pod with a ServiceAccount",
+    )?;
+    let client = client(config)?;
+    let stop = CancellationToken::new();
+    tokio::spawn(cancel_on_signal(stop.clone())?);
+    let settings =
+        Settings { namespace: args.namespace, health: args.health_addr, metrics: args.metrics_addr };
+    operator::run(client, settings, stop, |addresses| {
+        println!("health http://{}", addresses.health);
+        println!("metrics http://{}", addresses.metrics);
+    })
+    .await
+    .context("could not serve health and metrics")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A client that leaves repeating to us: kube's own goes on for minutes.
+pub fn client(mut config: kube::Config) -> anyhow::Result<kube::Client> {
+    config.default_retry = false;
+    kube::Client::try_from(config).context("could not make a Kubernetes client")
+}
+
+/// Cancels on the first SIGTERM or SIGINT.
+fn cancel_on_signal(stop: CancellationToken) -> std::io::Result<impl Future<Output = ()>> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        stop.cancel();
+    })
+}
