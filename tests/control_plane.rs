@@ -1,5 +1,7 @@
 //! The control plane of the tests is tested first: it starts, it refuses whom it should, and it leaves nothing.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "the helpers of tests fail as tests do")]
+
 use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader},

@@ -8,7 +8,7 @@ use std::{path::PathBuf, process::ExitStatus, time::Duration};
 pub enum Error {
     /// `KUBEBUILDER_ASSETS` is set, and something is not in that folder.
     #[error(
-        "KUBEBUILDER_ASSETS names {}, where {missing} is missing: put it there, or unset the variable to have it \
+        "KUBEBUILDER_ASSETS names {}, which lacks {missing}: put it there, or unset the variable to have it \
          built from source", folder.display()
     )]
     AssetsIncomplete {

@@ -5,6 +5,7 @@
 //! in any cluster, and no pod runs. The programs come from `KUBEBUILDER_ASSETS` or are built from source once per
 //! machine ([`Tools`]). They end, and the data folder goes, when this process ends in whatever way (`process.rs`).
 
+mod build;
 mod error;
 mod files;
 mod flags;

@@ -7,39 +7,28 @@ use std::{
     env,
     fs::{self, File, TryLockError},
     path::{Path, PathBuf},
-    process::{ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
 use sha2::{Digest, Sha256};
-use tokio::process::Command;
 
-use super::{
-    Error, Progress, ProgressFn,
-    process::{last_lines, log_tail},
-};
+use super::{Error, Progress, ProgressFn, build::build};
 
-const GO_MOD: &str = include_str!("../../dev/control-plane/go.mod");
-const GO_SUM: &str = include_str!("../../dev/control-plane/go.sum");
+pub(super) const GO_MOD: &str = include_str!("../../dev/control-plane/go.mod");
+pub(super) const GO_SUM: &str = include_str!("../../dev/control-plane/go.sum");
 
 /// How long one program may take to build, and how long somebody else's build is waited for.
-const BUILD_LIMIT: Duration = Duration::from_secs(30 * 60);
-
-/// How often progress is told.
-const TICK: Duration = Duration::from_secs(1);
+pub(super) const BUILD_LIMIT: Duration = Duration::from_secs(30 * 60);
 
 /// How often a lock is tried.
 const LOCK_POLL: Duration = Duration::from_millis(100);
 
-/// How long `go version` may take; a newer Go may be fetched by it.
-const VERSION_LIMIT: Duration = Duration::from_secs(300);
-
 /// A program of the module.
-struct Recipe {
-    name: &'static str,
-    package: &'static str,
-    module: &'static str,
-    usual: &'static str,
+pub(super) struct Recipe {
+    pub(super) name: &'static str,
+    pub(super) package: &'static str,
+    pub(super) module: &'static str,
+    pub(super) usual: &'static str,
 }
 
 /// In the order in which they are built: the short one first, so that something is seen to work.
@@ -137,7 +126,7 @@ impl Tools {
     }
 }
 
-fn missing(bin: &Path) -> Vec<&'static Recipe> {
+pub(super) fn missing(bin: &Path) -> Vec<&'static Recipe> {
     RECIPES.iter().filter(|recipe| !bin.join(recipe.name).is_file()).collect()
 }
 
@@ -161,7 +150,7 @@ fn fingerprint() -> String {
 }
 
 /// The version of a module in go.mod, as `v1.2.3`.
-fn version(module: &str) -> &'static str {
+pub(super) fn version(module: &str) -> &'static str {
     GO_MOD
         .lines()
         .filter_map(|line| line.trim().trim_start_matches("require ").strip_prefix(module))
@@ -170,18 +159,18 @@ fn version(module: &str) -> &'static str {
 }
 
 /// The oldest Go that go.mod allows, as `1.26`.
-fn needed_go() -> (u32, u32) {
+pub(super) fn needed_go() -> (u32, u32) {
     GO_MOD.lines().find_map(|line| two_numbers(line.strip_prefix("go ")?)).unwrap_or((1, 26))
 }
 
 /// `1.26.8` as `(1, 26)`; also `1.27rc1`.
-fn two_numbers(version: &str) -> Option<(u32, u32)> {
+pub(super) fn two_numbers(version: &str) -> Option<(u32, u32)> {
     let mut parts = version.split(|c: char| !c.is_ascii_digit());
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
 /// Small programs, and the version that they say they are. Kubernetes' own build sets the same variables.
-fn linker_flags() -> String {
+pub(super) fn linker_flags() -> String {
     let version = version(KUBERNETES);
     let (major, minor) = two_numbers(version.trim_start_matches('v')).unwrap_or_default();
     let variables = [
@@ -224,121 +213,6 @@ async fn lock(path: &Path, progress: ProgressFn<'_>) -> Result<File, Error> {
     }
 }
 
-/// Builds what is missing. The caller holds the lock.
-async fn build(bin: &Path, folder: &Path, progress: ProgressFn<'_>) -> Result<(), Error> {
-    let recipes = missing(bin);
-    if recipes.is_empty() {
-        return Ok(()); // somebody else was faster
-    }
-    let module = tempfile::Builder::new()
-        .prefix("build-")
-        .tempdir_in(folder)
-        .map_err(Error::io(format!("create a folder in {}", folder.display())))?;
-    for (name, text) in [("go.mod", GO_MOD), ("go.sum", GO_SUM)] {
-        fs::write(module.path().join(name), text).map_err(Error::io(format!("write {name}")))?;
-    }
-    check_go(module.path()).await?;
-    for recipe in recipes {
-        let begin = Instant::now();
-        let output = module.path().join(recipe.name);
-        compile(recipe, module.path(), &output, progress).await?;
-        // On the same file system, so that nobody sees half a program.
-        fs::rename(&output, bin.join(recipe.name))
-            .map_err(Error::io(format!("move {} to its place", recipe.name)))?;
-        let version = version(recipe.module).to_owned();
-        progress(Progress::Built { tool: recipe.name, version, elapsed: begin.elapsed() });
-    }
-    Ok(())
-}
-
-/// `go` in the module's folder, and nothing of the environment that would make it build something else.
-fn go(module: &Path) -> Command {
-    let mut go = Command::new("go");
-    go.current_dir(module)
-        .env("CGO_ENABLED", "0")
-        .env("GOWORK", "off")
-        .env_remove("GOOS")
-        .env_remove("GOARCH")
-        .stdin(Stdio::null())
-        .kill_on_drop(true);
-    go
-}
-
-/// Refuses a Go that is not there or too old, in words.
-async fn check_go(module: &Path) -> Result<(), Error> {
-    let (major, minor) = needed_go();
-    let needed = format!("{major}.{minor}");
-    let output = match tokio::time::timeout(VERSION_LIMIT, go(module).arg("version").output()).await {
-        Ok(Ok(output)) => output,
-        Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(Error::GoMissing { needed });
-        }
-        Ok(Err(source)) => return Err(Error::Io { doing: "run go".into(), source }),
-        Err(_) => return Err(Error::BuildTimeout { what: "`go version`".into(), after: VERSION_LIMIT }),
-    };
-    let said = String::from_utf8_lossy(&output.stdout);
-    if !output.status.success() {
-        // That is how a Go that may not fetch a newer one speaks of a module that needs one.
-        let errors = last_lines(&String::from_utf8_lossy(&output.stderr));
-        return Err(Error::GoTooOld { needed, found: format!("`go version` failed: {errors}") });
-    }
-    match said.split_whitespace().find_map(|word| two_numbers(word.strip_prefix("go")?)) {
-        Some(found) if found < (major, minor) => {
-            Err(Error::GoTooOld { needed, found: format!("found {}.{}", found.0, found.1) })
-        }
-        // A version that we can't read is the compiler's to judge.
-        _ => Ok(()),
-    }
-}
-
-/// Builds one program, telling about it every second.
-async fn compile(
-    recipe: &Recipe,
-    module: &Path,
-    output: &Path,
-    progress: ProgressFn<'_>,
-) -> Result<(), Error> {
-    let log = module.join(format!("{}.log", recipe.name));
-    let file = File::create(&log).map_err(Error::io(format!("create {}", log.display())))?;
-    let errors = file.try_clone().map_err(Error::io("open a log twice"))?;
-    let mut child = go(module)
-        .args(["build", "-mod=readonly", "-trimpath", "-buildvcs=false"])
-        .arg(format!("-ldflags={}", linker_flags()))
-        .arg("-o")
-        .arg(output)
-        .arg(recipe.package)
-        .stdout(file)
-        .stderr(errors)
-        .spawn()
-        .map_err(Error::io("run go"))?;
-    let status = wait(&mut child, |elapsed| {
-        let (tool, usual, version) = (recipe.name, recipe.usual, version(recipe.module).to_owned());
-        progress(Progress::Building { tool, version, usual, elapsed });
-    })
-    .await?
-    .ok_or_else(|| Error::BuildTimeout { what: format!("building {}", recipe.name), after: BUILD_LIMIT })?;
-    if status.success() {
-        return Ok(());
-    }
-    Err(Error::Build { tool: recipe.name, status, output: log_tail(&log) })
-}
-
-/// Waits for the end of a build; `None` if it took too long.
-async fn wait(
-    child: &mut tokio::process::Child,
-    tell: impl Fn(Duration),
-) -> Result<Option<ExitStatus>, Error> {
-    let begin = Instant::now();
-    let mut tick = tokio::time::interval(TICK);
-    while begin.elapsed() < BUILD_LIMIT {
-        tokio::select! {
-            status = child.wait() => return status.map(Some).map_err(Error::io("wait for go")),
-            _ = tick.tick() => tell(Duration::from_secs(begin.elapsed().as_secs())),
-        }
-    }
-    Ok(None)
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
@@ -379,7 +253,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("etcd"), "").unwrap();
         let error = Tools::in_assets(folder.path()).unwrap_err().to_string();
-        assert!(error.contains("where kube-apiserver is missing"), "{error}");
+        assert!(error.contains("which lacks kube-apiserver:"), "{error}");
         fs::write(folder.path().join("kube-apiserver"), "").unwrap();
         let tools = Tools::in_assets(folder.path()).unwrap();
         assert_eq!((tools.controller_manager, tools.kubectl), (None, None));
