@@ -1,6 +1,10 @@
 //! `crds`: the custom resource definitions as YAML, generated from the types.
 
-use std::{io::Write, path::PathBuf, process::ExitCode};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::Context;
 use kube::ResourceExt;
@@ -25,12 +29,19 @@ pub fn run(args: &CrdsArgs) -> anyhow::Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     };
-    std::fs::create_dir_all(folder).with_context(|| format!("could not make {}", folder.display()))?;
-    for (name, text) in files(&crds) {
-        let path = folder.join(&name);
+    write(folder, &files(&crds))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes generated files, by path below the folder.
+pub(super) fn write(folder: &Path, files: &[(String, String)]) -> anyhow::Result<()> {
+    for (name, text) in files {
+        let path = folder.join(name);
+        let parent = path.parent().unwrap_or(folder);
+        std::fs::create_dir_all(parent).with_context(|| format!("could not make {}", parent.display()))?;
         std::fs::write(&path, text).with_context(|| format!("could not write {}", path.display()))?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// Each definition's name and YAML.

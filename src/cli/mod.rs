@@ -3,6 +3,7 @@
 pub mod connection;
 mod control_plane;
 pub mod crds;
+pub mod rbac;
 pub mod request;
 pub mod run;
 mod stand_in;
@@ -27,6 +28,9 @@ enum Command {
     /// Run an in-memory ArangoDB 3.12 that answers over HTTP.
     StandIn(stand_in::Args),
     Request(request::RequestArgs),
+    // Hidden: the files that it writes are in the repository.
+    #[command(hide = true)]
+    Rbac(rbac::RbacArgs),
     /// Print the version.
     Version,
     // The doc comment is at the arguments. Hidden: `demo` is what users want.
@@ -40,6 +44,7 @@ pub fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Run(args) => block_on(run::run(args)),
         Command::Crds(args) => crds::run(&args),
+        Command::Rbac(args) => rbac::run(&args),
         Command::StandIn(args) => stand_in::run(args),
         Command::Request(args) => block_on(request::run(args)),
         Command::Version => {

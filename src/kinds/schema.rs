@@ -1,4 +1,7 @@
 //! Pieces of schema that the kinds share, and the finished CRDs.
+//!
+//! Optional enums in a spec are written `#[schemars(with = "TheEnum")]`: of an `Option` of an enum kube's derive keeps
+//! the description of the enum and loses the field's.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use schemars::JsonSchema;

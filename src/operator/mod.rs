@@ -11,6 +11,7 @@ pub mod health;
 pub mod index;
 pub mod metrics;
 pub mod pass;
+pub mod rbac;
 pub mod secrets;
 pub mod store;
 pub mod wake;

@@ -38,6 +38,7 @@ pub struct ArangoClusterSpec {
     pub endpoints: Vec<String>,
     /// How requests are spread over the coordinators that work. RoundRobin if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "LoadBalancing")]
     pub load_balancing: Option<LoadBalancing>,
     /// How the operator logs in.
     pub auth: Auth,
@@ -66,6 +67,7 @@ pub struct Auth {
     pub secret_ref: LocalRef,
     /// JWT (log in once, then send a token) or Basic (send the password with each request). JWT if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "AuthMethod")]
     pub method: Option<AuthMethod>,
 }
 

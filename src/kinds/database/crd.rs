@@ -45,6 +45,7 @@ pub struct ArangoDatabaseSpec {
     /// What happens to the database when this resource is deleted: Retain (the default) leaves it and all its data
     /// on the server, Delete drops it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "DatabaseDeletionPolicy")]
     pub deletion_policy: Option<DatabaseDeletionPolicy>,
 }
 
@@ -54,6 +55,7 @@ pub struct ArangoDatabaseSpec {
 pub struct DatabaseOptions {
     /// How collections are spread: flexible (the server's default), or single for all on one DB-Server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Sharding")]
     pub sharding: Option<Sharding>,
     /// Default number of copies of each shard, 1 to 10; the server's default if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -56,15 +56,17 @@ pub struct ArangoPermissionSpec {
     /// is not managed. rw on _system is the administrator's right, and a level on _system or * reaches every
     /// database that has no row of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Level")]
     pub access: Option<Level>,
     /// Levels on collections, by name or * for all that have no level of their own. Needs database access of at
     /// least ro to be of use.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 1024, "propertyNames" = {"maxLength": 256}))]
+    #[schemars(extend("maxProperties" = 1024))]
     pub collections: BTreeMap<String, Level>,
     /// What happens to the rights when this resource is deleted: Delete takes away what it declares, Retain leaves
     /// it. If left out, Delete for a row that the operator made, Retain for one that it found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "RemovalPolicy")]
     pub deletion_policy: Option<RemovalPolicy>,
 }
 
@@ -172,6 +174,12 @@ pub const RULES: &[Rule] = &[
         "collections",
         "!has(self.spec.collections) || !self.spec.collections.exists(name, name == '' || name.startsWith('_'))",
         "levels on system collections (a leading underscore) can't be set: ArangoDB derives them from the database",
+    ),
+    // `propertyNames` would say it, but isn't part of what a CRD may say.
+    Rule::new(
+        "collections",
+        "!has(self.spec.collections) || self.spec.collections.all(name, name.size() <= 256)",
+        "the name of a collection has at most 256 characters",
     ),
     Rule::new(
         "collections",

@@ -50,6 +50,7 @@ pub struct ArangoUserSpec {
     /// What happens to the user when this resource is deleted: Delete removes him and all his rights, Retain leaves
     /// him. If left out, Delete for a user that the operator created, Retain for one that it found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "RemovalPolicy")]
     pub deletion_policy: Option<RemovalPolicy>,
 }
 

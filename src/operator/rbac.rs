@@ -1,0 +1,112 @@
+//! What the operator may do in Kubernetes, as RBAC objects: made from the list of kinds, so that a new kind can't be
+//! forgotten, and no more than what this module's neighbours ask of the API server.
+
+use k8s_openapi::{
+    api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
+use kube::Resource;
+
+use crate::{
+    for_each_kind,
+    kinds::{Kind, cluster::crd::ArangoCluster, schema::GROUP},
+};
+
+/// Name of the operator's `ServiceAccount`, and of the roles and bindings made for it.
+pub const NAME: &str = "arango-operator";
+
+/// The namespace that the operator is installed into, unless an overlay says otherwise.
+pub const NAMESPACE: &str = "arango-operator";
+
+const RBAC: &str = "rbac.authorization.k8s.io";
+
+/// Every right of the operator. The same for one namespace and for all.
+pub fn rules() -> Vec<PolicyRule> {
+    let cluster = vec![cluster()];
+    let all = [cluster, kinds()].concat();
+    let statuses: Vec<_> = all.iter().map(|plural| format!("{plural}/status")).collect();
+    vec![
+        // The caches; and a resource is read again when somebody else wrote it in between.
+        rule(GROUP, &all, &["get", "list", "watch"]),
+        // The claim and the finalizer. An ArangoCluster has neither.
+        rule(GROUP, &kinds(), &["patch"]),
+        rule(GROUP, &statuses, &["update"]),
+        // Watched by metadata, read when needed. Generated passwords are created; nothing is ever overwritten.
+        rule("", &["secrets".to_owned()], &["create", "get", "list", "watch"]),
+        // The second of several equal Events is counted in the first.
+        rule("events.k8s.io", &["events".to_owned()], &["create", "patch"]),
+    ]
+}
+
+/// What people may do who have the built-in role `view` or `edit` (and `admin`) in a namespace. Writing an
+/// `ArangoCluster` is in neither: it points the operator, and a Secret, at an address, which is an administrator's act.
+fn people() -> [ClusterRole; 2] {
+    let all = [vec![cluster()], kinds()].concat();
+    let role = |name: &str, rule| ClusterRole {
+        metadata: ObjectMeta {
+            name: Some(format!("{NAME}-{name}")),
+            labels: Some([(format!("{RBAC}/aggregate-to-{name}"), "true".to_owned())].into()),
+            ..ObjectMeta::default()
+        },
+        rules: Some(vec![rule]),
+        aggregation_rule: None,
+    };
+    let write = ["create", "delete", "deletecollection", "patch", "update"];
+    // `edit` and `admin` include what is aggregated to `view`.
+    [role("view", rule(GROUP, &all, &["get", "list", "watch"])), role("edit", rule(GROUP, &kinds(), &write))]
+}
+
+/// The files of the folder `deploy/` that are generated, by path: the YAML that they contain.
+pub fn files() -> anyhow::Result<Vec<(&'static str, String)>> {
+    let metadata = || ObjectMeta { name: Some(NAME.to_owned()), ..ObjectMeta::default() };
+    let role = ClusterRole { metadata: metadata(), rules: Some(rules()), aggregation_rule: None };
+    let binding = ClusterRoleBinding {
+        metadata: metadata(),
+        role_ref: role_ref("ClusterRole"),
+        subjects: Some(vec![subject()]),
+    };
+    let [view, edit] = people();
+    let everywhere = [yaml(&role)?, yaml(&binding)?, yaml(&view)?, yaml(&edit)?];
+
+    let role = Role { metadata: metadata(), rules: Some(rules()) };
+    let binding =
+        RoleBinding { metadata: metadata(), role_ref: role_ref("Role"), subjects: Some(vec![subject()]) };
+    let namespaced = [yaml(&role)?, yaml(&binding)?];
+    Ok(vec![("rbac.yaml", everywhere.join("---\n")), ("namespaced/rbac.yaml", namespaced.join("---\n"))])
+}
+
+fn yaml(object: &impl serde::Serialize) -> Result<String, serde_saphyr::SerializeError> {
+    serde_saphyr::to_string(object)
+}
+
+fn cluster() -> String {
+    ArangoCluster::plural(&()).into_owned()
+}
+
+fn kinds() -> Vec<String> {
+    let mut plurals = Vec::new();
+    for_each_kind!(K => plurals.push(<K as Kind>::Resource::plural(&()).into_owned()));
+    plurals
+}
+
+fn rule(group: &str, resources: &[String], verbs: &[&str]) -> PolicyRule {
+    PolicyRule {
+        api_groups: Some(vec![group.to_owned()]),
+        resources: Some(resources.to_vec()),
+        verbs: verbs.iter().map(ToString::to_string).collect(),
+        ..PolicyRule::default()
+    }
+}
+
+fn role_ref(kind: &str) -> RoleRef {
+    RoleRef { api_group: RBAC.to_owned(), kind: kind.to_owned(), name: NAME.to_owned() }
+}
+
+fn subject() -> Subject {
+    Subject {
+        kind: "ServiceAccount".to_owned(),
+        name: NAME.to_owned(),
+        namespace: Some(NAMESPACE.to_owned()),
+        api_group: None,
+    }
+}
