@@ -22,7 +22,10 @@ fn is_fresh(folder_name: &str, files: &[(String, String)], command: &str) {
     for (name, text) in files {
         let path = folder(folder_name).join(name);
         let stored = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(stored == *text, "{folder_name}/{name} is not what the code says; run `cargo run -- {command}`");
+        assert!(
+            stored == *text,
+            "{folder_name}/{name} is not what the code says; run `cargo run -- {command}`"
+        );
     }
 }
 
@@ -83,7 +86,8 @@ impl Lint {
             None if !has("x-kubernetes-int-or-string") => self.hole(path, "no type"),
             _ => {}
         }
-        for keyword in ["propertyNames", "$ref", "oneOf", "x-kubernetes-preserve-unknown-fields", "nullable"] {
+        for keyword in ["propertyNames", "$ref", "oneOf", "x-kubernetes-preserve-unknown-fields", "nullable"]
+        {
             if has(keyword) {
                 self.hole(path, &format!("{keyword} has no place in a schema of ours"));
             }
@@ -118,7 +122,9 @@ impl Lint {
             let bounded = || {
                 let all = format!("self.spec.{name}.all(");
                 rules.as_array().into_iter().flatten().any(|rule| {
-                    rule["rule"].as_str().is_some_and(|rule| rule.contains(&all) && rule.contains(".size() <="))
+                    rule["rule"]
+                        .as_str()
+                        .is_some_and(|rule| rule.contains(&all) && rule.contains(".size() <="))
                 })
             };
             if property.get("additionalProperties").is_some() && !bounded() {

@@ -26,7 +26,8 @@ pub fn run(args: &RbacArgs) -> anyhow::Result<ExitCode> {
 
 /// The generated files of the folder `deploy/`.
 pub fn files() -> anyhow::Result<Vec<(String, String)>> {
-    let header = "# Generated from the list of kinds by `arango-operator rbac --output deploy`. Do not edit.\n";
+    let header =
+        "# Generated from the list of kinds by `arango-operator rbac --output deploy`. Do not edit.\n";
     let files = rbac::files()?;
     Ok(files.into_iter().map(|(name, yaml)| (name.to_owned(), format!("{header}{yaml}"))).collect())
 }

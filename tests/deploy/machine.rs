@@ -121,12 +121,6 @@ impl Machine {
         .await;
     }
 
-    /// Waits until the API server serves the kinds.
-    pub(crate) fn kinds_are_served(&self) {
-        let condition = "--for=condition=Established";
-        self.kubectl_succeeds(&["wait", condition, "--timeout=60s", "crd", "-l", "!none"]);
-    }
-
     /// Starts the built operator as the `ServiceAccount` of its namespace.
     pub(crate) async fn operator(&self, namespace: &str, arguments: &[&str]) -> Operator {
         let accounts = Api::<ServiceAccount>::namespaced(self.client.clone(), namespace);
@@ -157,18 +151,19 @@ impl Machine {
 
     /// Whether the operator's account may do that; nothing for the namespace means in all.
     pub(crate) async fn may(&self, namespace: &str, right: &Right, within: Option<&str>) -> bool {
+        self.may_user(&account(namespace), right, within).await
+    }
+
+    /// Whether a user may do that.
+    pub(crate) async fn may_user(&self, user: &str, right: &Right, within: Option<&str>) -> bool {
         let (resource, subresource) = match right.resource.split_once('/') {
             Some((resource, subresource)) => (resource, Some(subresource.to_owned())),
             None => (&*right.resource, None),
         };
         let review = SubjectAccessReview {
             spec: SubjectAccessReviewSpec {
-                user: Some(account(namespace)),
-                groups: Some(vec![
-                    "system:serviceaccounts".to_owned(),
-                    format!("system:serviceaccounts:{namespace}"),
-                    "system:authenticated".to_owned(),
-                ]),
+                user: Some(user.to_owned()),
+                groups: Some(vec!["system:authenticated".to_owned()]),
                 resource_attributes: Some(ResourceAttributes {
                     group: Some(right.group.clone()),
                     resource: Some(resource.to_owned()),
@@ -183,6 +178,16 @@ impl Machine {
         };
         let reviews = Api::<SubjectAccessReview>::all(self.client.clone());
         reviews.create(&PostParams::default(), &review).await.unwrap().status.unwrap().allowed
+    }
+
+    /// Waits until the operator's account has these rights: the API server learns of a binding a moment later.
+    pub(crate) async fn has(&self, namespace: &str, rights: &BTreeSet<Right>, within: Option<&str>) {
+        for right in rights {
+            eventually("the right is given", async || {
+                if self.may(namespace, right, within).await { Ok(()) } else { Err(format!("{right:?}")) }
+            })
+            .await;
+        }
     }
 }
 
