@@ -192,6 +192,11 @@ pub trait Kind: Sized + Send + Sync + 'static {
         false
     }
 
+    /// Whether a plan was cut off that must be brought to its end even if nothing is to be removed.
+    fn is_unfinished(_memory: &Self::Memory) -> bool {
+        false
+    }
+
     /// Carries one action out.
     fn execute(
         server: &Server,

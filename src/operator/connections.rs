@@ -232,7 +232,7 @@ async fn reconcile(cluster: Arc<ArangoCluster>, context: Arc<Context>) -> Result
 
 /// One pass: the connection is made or kept, the deployment asked, the status written. Tells whether it is Ready.
 async fn pass(context: &Arc<Context>, resource: &Ref, cluster: &ArangoCluster) -> Result<bool, StoreError> {
-    let mut stored = Stored::new(&**context, cluster.clone());
+    let mut stored = Stored::new(context, cluster.clone());
     let before = cluster.status.clone().unwrap_or_default();
     let generation = cluster.metadata.generation.unwrap_or_default();
     let was_ready = before.observed_generation == generation
@@ -376,17 +376,14 @@ async fn ask(connected: &Connected, was_ready: bool) -> Result<Option<Deployment
 
 /// What is said of the connection.
 fn judge(told: Result<(), arango::Error>, states: &[CoordinatorState]) -> Verdict {
-    match told {
-        Err(error) => of_error(&error, "ask the deployment about itself").into(),
-        Ok(()) => {
-            let (all, reachable) = (states.len(), states.iter().filter(|state| state.reachable).count());
-            let message = match all {
-                1 => "the server answers".to_owned(),
-                _ => format!("{reachable} of {all} coordinators answer"),
-            };
-            Verdict::ready(message)
-        }
+    if let Err(error) = told {
+        return of_error(&error, "ask the deployment about itself").into();
     }
+    let (all, reachable) = (states.len(), states.iter().filter(|state| state.reachable).count());
+    Verdict::ready(match all {
+        1 => "the server answers".to_owned(),
+        _ => format!("{reachable} of {all} coordinators answer"),
+    })
 }
 
 fn coordinator(state: &CoordinatorState) -> Coordinator {

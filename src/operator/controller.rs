@@ -137,6 +137,7 @@ pub fn index_now<K: Kind>(context: &Context, resource: &K::Resource) {
 }
 
 /// Changes that ask for a pass. Not our own writes: neither the status nor the claim changes this.
+#[allow(clippy::unnecessary_wraps)] // the signature of a predicate
 fn asked<K: kube::Resource>(resource: &K) -> Option<u64> {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut hasher = DefaultHasher::new();
@@ -247,15 +248,11 @@ fn on_error(error: &StoreError) -> Action {
 }
 
 impl Next {
-    fn action(&self, context: &Context, resource: &Ref) -> Action {
+    fn action(self, context: &Context, resource: &Ref) -> Action {
         let random = rand::random::<f64>();
         let delay = match self {
-            Self::Gone => {
-                context.succeeded(resource);
-                return Action::await_change();
-            }
             // The deployment's own tick asks for the next comparison.
-            Self::InOrder => {
+            Self::Gone | Self::InOrder => {
                 context.succeeded(resource);
                 return Action::await_change();
             }
@@ -266,7 +263,7 @@ impl Next {
         Action::requeue(delay)
     }
 
-    fn reason(&self) -> &'static str {
+    fn reason(self) -> &'static str {
         match self {
             Self::Gone => "Gone",
             Self::InOrder => crate::core::Reason::Ready.as_str(),

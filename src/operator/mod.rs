@@ -57,6 +57,11 @@ pub struct Addresses {
     pub metrics: SocketAddr,
 }
 
+/// Starts a controller.
+type Start = Box<dyn FnOnce(&mut JoinSet<()>) + Send>;
+/// Enters what a cache holds into the index.
+type Fill = Box<dyn FnOnce(&Context) + Send>;
+
 /// Runs the operator until `stop` is cancelled and what is under way has ended. `listening` is told where health and
 /// metrics are served.
 pub async fn run(
@@ -75,8 +80,8 @@ pub async fn run(
     listening(Addresses { health, metrics });
 
     let mut lookups: HashMap<&'static str, Find> = HashMap::new();
-    let mut starts: Vec<Box<dyn FnOnce(&mut JoinSet<()>) + Send>> = Vec::new();
-    let mut index: Vec<Box<dyn FnOnce(&Context) + Send>> = Vec::new();
+    let mut starts: Vec<Start> = Vec::new();
+    let mut index: Vec<Fill> = Vec::new();
     {
         let watched = connections::Watched::default();
         let store = watched.store.clone();

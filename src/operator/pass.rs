@@ -84,7 +84,14 @@ async fn look_after<K: Kind>(
     let was_ready = resource.status().is_some_and(|status| status.was_ready(generation));
     let look = look(context, resource_ref, &connection, was_ready);
     let started = Instant::now();
-    let begun = stored.has_finalizer() && origin.is_some();
+    // The finalizer comes before the first write, also where an adopted object is to be removed only since lately.
+    if let Some(origin) = origin
+        && !stored.has_finalizer()
+        && K::consent(resource, Some(origin)) == Consent::Remove
+    {
+        stored.claim(origin, &memory, true).await?;
+    }
+    let begun = origin.is_some();
     let target = Target { desired: &desired, memory, origin, deleting: None, begun };
     let secrets = NamespaceSecrets::new(context, namespace).for_owner(resource);
     let outcome = drive::<K, _>(&connection.server, &secrets, look, target, stored).await?;
@@ -172,7 +179,7 @@ fn look(context: &Context, resource: &Ref, connection: &Connected, was_ready: bo
     let tick = connection.last_tick();
     let fresh = Instant::now().checked_sub(FRESH).unwrap_or(tick);
     let is_comparison = was_ready && context.last_checked(resource).is_none_or(|checked| checked < tick);
-    Look { since: if is_comparison { tick.min(fresh) } else { fresh }, removing: false }
+    Look { since: if is_comparison { tick } else { fresh }, removing: false }
 }
 
 /// Says why the resource can't go on. Nothing was touched.
@@ -279,6 +286,10 @@ async fn remove<K: Kind>(
         stored.release().await?;
         return Ok(Next::Gone);
     };
+    if consent == Consent::Keep && !K::is_unfinished(&memory) {
+        stored.release().await?;
+        return Ok(Next::Gone);
+    }
     if context.find(super::connections::KIND, cluster).is_none() {
         if consent == Consent::Remove {
             let note = format!(

@@ -121,6 +121,7 @@ impl<'a> NamespaceSecrets<'a> {
     }
 
     /// For reading, and for writing on behalf of that resource; the Secret goes with it.
+    #[must_use]
     pub fn for_owner(mut self, owner: &impl Resource<DynamicType = ()>) -> Self {
         self.owner = owner.controller_owner_ref(&()).map(|reference| (Id::of(owner), reference));
         self
