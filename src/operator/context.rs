@@ -7,7 +7,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use kube::{
@@ -29,7 +29,7 @@ use super::{
 use crate::kinds::{Lookup, Place};
 
 /// How long publishing an Event may take: it is never waited for longer.
-const EVENT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
+const EVENT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest note of an Event, in bytes (the API server's limit is 1 kB).
 const NOTE_MAX: usize = 1000;
 
@@ -61,6 +61,8 @@ pub struct Context {
     lookups: OnceLock<HashMap<&'static str, Find>>,
     attempts: Mutex<HashMap<Ref, u32>>,
     checked: Mutex<HashMap<Ref, Instant>>,
+    /// Since when a resource has been waiting without its status saying so.
+    waiting: Mutex<HashMap<Ref, Instant>>,
     recorder: Recorder,
 }
 
@@ -99,6 +101,7 @@ impl Context {
             lookups: OnceLock::new(),
             attempts: Mutex::default(),
             checked: Mutex::default(),
+            waiting: Mutex::default(),
         }
     }
 
@@ -180,6 +183,12 @@ impl Context {
     /// The resource is in order, or gone.
     pub fn succeeded(&self, resource: &Ref) {
         self.attempts.lock().remove(resource);
+        self.waiting.lock().remove(resource);
+    }
+
+    /// How long the resource has been waiting.
+    pub fn waits_for(&self, resource: &Ref) -> Duration {
+        self.waiting.lock().entry(resource.clone()).or_insert_with(Instant::now).elapsed()
     }
 
     /// When the resource was last compared with its server.
@@ -196,6 +205,7 @@ impl Context {
     pub fn forget(&self, resource: &Ref) {
         self.attempts.lock().remove(resource);
         self.checked.lock().remove(resource);
+        self.waiting.lock().remove(resource);
         let declared = self.index.lock().remove(resource);
         if let Some(key) = declared {
             // The next one in line takes over, and whoever needed the object looks again.

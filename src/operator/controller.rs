@@ -42,6 +42,8 @@ const SLOW: Duration = Duration::from_secs(600);
 const RETRY: Duration = Duration::from_secs(1);
 /// The longest wait between repetitions after a failure.
 const RETRY_MAX: Duration = Duration::from_secs(300);
+/// When a resource that waits is looked at again to say so.
+const SOON: Duration = Duration::from_millis(500);
 /// The first repetition after the resource changed under our hands; it doubles.
 const AGAIN: Duration = Duration::from_millis(50);
 
@@ -256,6 +258,7 @@ impl Next {
                 context.succeeded(resource);
                 return Action::await_change();
             }
+            Self::Soon => backoff::jitter(SOON, random),
             Self::Again => backoff::delay(context.failed(resource), AGAIN, RETRY_MAX, random),
             Self::Retry(reason) if reason.is_woken() => backoff::jitter(SLOW, random),
             Self::Retry(_) => backoff::delay(context.failed(resource), RETRY, RETRY_MAX, random),
@@ -267,6 +270,7 @@ impl Next {
         match self {
             Self::Gone => "Gone",
             Self::InOrder => crate::core::Reason::Ready.as_str(),
+            Self::Soon => "Waiting",
             Self::Again => "Outdated",
             Self::Retry(reason) => reason.as_str(),
         }

@@ -26,6 +26,10 @@ use crate::{
 /// How old what is known of a server may be for a resource that has just changed.
 const FRESH: Duration = Duration::from_secs(1);
 
+/// A resource that has just been applied and waits for another one that was applied with it says so only after this
+/// time: most such waits are over by then, and two writes are saved.
+const PATIENCE: Duration = Duration::from_millis(400);
+
 /// What happens to the resource next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
@@ -35,6 +39,8 @@ pub enum Next {
     InOrder,
     /// It changed while it was worked on.
     Again,
+    /// It waits, and it is too early to say so.
+    Soon,
     /// It waits, or failed.
     Retry(Reason),
 }
@@ -76,7 +82,12 @@ async fn look_after<K: Kind>(
     let verdict = verdict.and_then(|()| connected(context, &cluster));
     let (desired, connection) = match (desired, verdict) {
         (Ok(desired), Ok(connection)) => (desired, connection),
-        (Err(hold), _) | (_, Err(hold)) => return hold_back::<K>(stored, None, hold).await,
+        (Err(hold), _) | (_, Err(hold)) => {
+            if is_too_early::<K>(context, resource_ref, resource, hold.reason) {
+                return Ok(Next::Soon);
+            }
+            return hold_back::<K>(stored, hold).await;
+        }
     };
 
     let (origin, memory) = stored.remembered();
@@ -108,6 +119,9 @@ async fn look_after<K: Kind>(
     let became_ready = outcome.verdict.is_ready() && !was_ready;
     let verdict = outcome.verdict.clone();
     let acted = !outcome.done.is_empty();
+    if !acted && !verdict.is_ready() && is_too_early::<K>(context, resource_ref, resource, verdict.reason) {
+        return Ok(Next::Soon);
+    }
     write::<K>(stored, Some(short_name(&name)), outcome.origin, outcome.memory, &verdict).await?;
     context.was_checked(resource_ref, started);
     if became_ready || acted {
@@ -182,15 +196,23 @@ fn look(context: &Context, resource: &Ref, connection: &Connected, was_ready: bo
     Look { since: if is_comparison { tick } else { fresh }, removing: false }
 }
 
+/// Whether a wait is so young that it is not worth a write yet.
+fn is_too_early<K: Kind>(
+    context: &Context,
+    resource_ref: &Ref,
+    resource: &K::Resource,
+    reason: Reason,
+) -> bool {
+    let observed = resource.status().map(|status| status.observed_generation);
+    let is_news = observed != resource.meta().generation;
+    is_news && !reason.needs_a_person() && context.waits_for(resource_ref) < PATIENCE
+}
+
 /// Says why the resource can't go on. Nothing was touched.
-async fn hold_back<K: Kind>(
-    stored: &mut Stored<'_, K::Resource>,
-    name: Option<String>,
-    hold: Hold,
-) -> Result<Next, StoreError> {
+async fn hold_back<K: Kind>(stored: &mut Stored<'_, K::Resource>, hold: Hold) -> Result<Next, StoreError> {
     let (origin, memory) = stored.remembered();
     let reason = hold.reason;
-    write::<K>(stored, name, origin, memory, &hold.into()).await?;
+    write::<K>(stored, None, origin, memory, &hold.into()).await?;
     Ok(Next::Retry(reason))
 }
 
@@ -307,7 +329,7 @@ async fn remove<K: Kind>(
         Ok(connection) => connection,
         Err(hold) => {
             let hold = Hold::new(Reason::DeletionBlocked, hold.message);
-            return hold_back::<K>(stored, None, hold).await;
+            return hold_back::<K>(stored, hold).await;
         }
     };
 
