@@ -34,7 +34,16 @@ const EVENT_TIMEOUT: Duration = Duration::from_secs(5);
 const NOTE_MAX: usize = 1000;
 
 /// Finds a resource of one kind.
-pub type Find = Box<dyn Fn(&Id) -> Option<Place> + Send + Sync>;
+pub type Find = Box<dyn Fn(&Id) -> Option<Found> + Send + Sync>;
+
+/// A resource that was found.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// Where its object is.
+    pub place: Place,
+    /// Whether it is being deleted.
+    pub leaving: bool,
+}
 
 /// What all controllers share.
 pub struct Context {
@@ -129,8 +138,8 @@ impl Context {
         Api::namespaced(self.client.clone(), namespace)
     }
 
-    /// Whether there is a resource of that kind and name.
-    pub fn find(&self, kind: &str, id: &Id) -> Option<Place> {
+    /// The resource of that kind and name, if there is one.
+    pub fn find(&self, kind: &str, id: &Id) -> Option<Found> {
         self.lookups.get()?.get(kind)?(id)
     }
 
@@ -216,6 +225,16 @@ impl Context {
         self.wake(&Key::Resource(resource.clone()));
     }
 
+    /// Forgets the resources of one kind that a new listing doesn't have any more; tells which.
+    pub fn forget_absent(&self, kind: &'static str) -> Vec<Ref> {
+        let known = self.index.lock().of_kind(kind);
+        let gone: Vec<_> = known.into_iter().filter(|known| self.find(kind, &known.id).is_none()).collect();
+        for resource in &gone {
+            self.forget(resource);
+        }
+        gone
+    }
+
     /// Publishes an Event. Never fails a pass: an Event that can't be published is logged.
     pub async fn event<K>(&self, object: &K, type_: EventType, reason: &str, note: String)
     where
@@ -254,6 +273,6 @@ struct InNamespace<'a> {
 
 impl Lookup for InNamespace<'_> {
     fn find(&self, kind: &str, name: &str) -> Option<Place> {
-        self.context.find(kind, &Id::new(self.namespace, name))
+        self.context.find(kind, &Id::new(self.namespace, name)).map(|found| found.place)
     }
 }

@@ -174,7 +174,10 @@ fn events<K: Kind>(
                 }
             }
             Ok(Event::Delete(resource)) => context.forget(&Ref { kind: K::NAME, id: Id::of(resource) }),
-            Ok(Event::InitDone) => context.cache_is_filled(K::NAME),
+            Ok(Event::InitDone) => {
+                context.forget_absent(K::NAME);
+                context.cache_is_filled(K::NAME);
+            }
             Ok(Event::Init) => {}
             Err(error) => warn!(kind = K::NAME, %error, "the watch failed; trying again"),
         })

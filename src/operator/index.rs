@@ -97,6 +97,11 @@ impl Index {
         declares
     }
 
+    /// All resources of one kind.
+    pub fn of_kind(&self, kind: &str) -> Vec<Ref> {
+        self.entries.keys().filter(|resource| resource.kind == kind).cloned().collect()
+    }
+
     /// Who needs it.
     pub fn needing(&self, key: &Key) -> Vec<Ref> {
         self.needed.get(key).into_iter().flatten().cloned().collect()
