@@ -149,6 +149,9 @@ async fn reconcile(cluster: Arc<ArangoCluster>, context: Arc<Context>) -> Result
     let started = Instant::now();
     let ready = match timeout(DEADLINE, pass(&context, &resource, &cluster)).await {
         Ok(Ok(ready)) => ready,
+        Ok(Err(StoreError::Outdated)) => {
+            return Ok(Action::requeue(backoff::jitter(LINGER_LOOK, rand::random())));
+        }
         Ok(Err(error)) => {
             warn!(kind = KIND, resource = %resource.id, %error, "pass failed; trying again");
             false
