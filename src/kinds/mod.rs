@@ -132,6 +132,8 @@ pub trait Kind: Sized + Send + Sync + 'static {
 
     /// The kind's name in Kubernetes.
     const NAME: &'static str;
+    /// Whether the object holds data that is lost when somebody removes it by hand.
+    const HOLDS_DATA: bool = false;
     /// What the API server checks beside the schema.
     const RULES: &'static [schema::Rule];
 

@@ -73,29 +73,34 @@ pub struct KindContext<K: Kind> {
     pub context: Arc<Context>,
     /// The cache.
     pub store: Store<K::Resource>,
-    /// What we wrote and the cache has not seen yet.
-    written: Mutex<HashMap<Id, K::Resource>>,
+    written: Written<K>,
 }
+
+/// What we wrote and the cache has not seen yet.
+type Written<K> = Arc<Mutex<HashMap<Id, <K as Kind>::Resource>>>;
 
 impl<K: Kind> KindContext<K> {
     /// The newest state of a resource that is known: the cache's, or what we wrote last. A pass on a state before our
     /// own last write would do the same again.
     pub fn latest(&self, id: &Id) -> Option<Arc<K::Resource>> {
-        let cached = self.store.get(&ObjectRef::new(&id.name).within(&id.namespace))?;
-        let mut written = self.written.lock();
-        match written.get(id) {
+        let cached = self.cached(id)?;
+        match self.written.lock().get(id) {
             Some(ours) if is_newer(ours, &*cached) => Some(Arc::new(ours.clone())),
-            Some(_) => {
-                written.remove(id);
-                Some(cached)
-            }
-            None => Some(cached),
+            _ => Some(cached),
         }
     }
 
     /// Keeps what we wrote until the cache has seen it.
     pub fn wrote(&self, id: &Id, resource: K::Resource) {
-        self.written.lock().insert(id.clone(), resource);
+        let mut written = self.written.lock();
+        // Under the lock that the watch takes too: it may have seen the write already.
+        if self.cached(id).is_some_and(|cached| is_newer(&resource, &*cached)) {
+            written.insert(id.clone(), resource);
+        }
+    }
+
+    fn cached(&self, id: &Id) -> Option<Arc<K::Resource>> {
+        self.store.get(&ObjectRef::new(&id.name).within(&id.namespace))
     }
 }
 
@@ -156,6 +161,7 @@ fn asked<K: kube::Resource>(resource: &K) -> Option<u64> {
 fn events<K: Kind>(
     context: &Arc<Context>,
     writer: Writer<K::Resource>,
+    written: Written<K>,
 ) -> BoxStream<'static, Result<K::Resource, watcher::Error>> {
     let api = context.watched();
     let context = Arc::clone(context);
@@ -167,15 +173,26 @@ fn events<K: Kind>(
         .inspect(move |event| match event {
             Ok(Event::Apply(resource) | Event::InitApply(resource)) => {
                 let resource_ref = Ref { kind: K::NAME, id: Id::of(resource) };
+                let mut written = written.lock();
+                if written.get(&resource_ref.id).is_some_and(|ours| !is_newer(ours, resource)) {
+                    written.remove(&resource_ref.id);
+                }
+                drop(written);
                 let is_new = context.last_checked(&resource_ref).is_none();
                 index_now::<K>(&context, resource);
                 if is_new {
                     context.wake(&Key::Resource(resource_ref));
                 }
             }
-            Ok(Event::Delete(resource)) => context.forget(&Ref { kind: K::NAME, id: Id::of(resource) }),
+            Ok(Event::Delete(resource)) => {
+                let id = Id::of(resource);
+                written.lock().remove(&id);
+                context.forget(&Ref { kind: K::NAME, id });
+            }
             Ok(Event::InitDone) => {
-                context.forget_absent(K::NAME);
+                for gone in context.forget_absent(K::NAME) {
+                    written.lock().remove(&gone.id);
+                }
                 context.cache_is_filled(K::NAME);
             }
             Ok(Event::Init) => {}
@@ -189,13 +206,10 @@ fn events<K: Kind>(
 /// Runs the controller of one kind until it is told to stop and its passes have ended.
 pub async fn run<K: Kind>(context: Arc<Context>, watched: Watched<K>, stop: CancellationToken) {
     let Watched { store, writer } = watched;
-    let trigger = events::<K>(&context, writer);
+    let written = Written::<K>::default();
+    let trigger = events::<K>(&context, writer, Arc::clone(&written));
     let wakes = context.wakes.stream(K::NAME);
-    let shared = Arc::new(KindContext::<K> {
-        context: Arc::clone(&context),
-        store: store.clone(),
-        written: Mutex::default(),
-    });
+    let shared = Arc::new(KindContext::<K> { context: Arc::clone(&context), store: store.clone(), written });
     Controller::for_stream(trigger, store)
         .with_config(controller::Config::default().concurrency(CONCURRENCY))
         .reconcile_on(wakes)

@@ -104,7 +104,8 @@ async fn look_after<K: Kind>(
     }
     let begun = origin.is_some();
     let target = Target { desired: &desired, memory, origin, deleting: None, begun };
-    let secrets = NamespaceSecrets::new(context, namespace).for_owner(resource);
+    let removes = K::consent(resource, origin.or(Some(Origin::Created))) == Consent::Remove;
+    let secrets = NamespaceSecrets::new(context, namespace).for_owner(resource, removes);
     let outcome = drive::<K, _>(&connection.server, &secrets, look, target, stored).await?;
 
     // Not owned before and nothing to write: the claim is still owed.
@@ -263,14 +264,12 @@ async fn tell<K: Kind>(
     let repaired = list(&mut actions.clone().filter(|s| s.because.is_drift()).map(|s| s.action.to_string()));
     if was_ready && !repaired.is_empty() {
         context.metrics.repaired(K::NAME);
-        let (reason, why) = if outcome.existed {
-            ("DriftRepaired", "changed by hand, put right")
-        } else {
-            ("Recreated", "was gone from the server, made again empty")
+        let (reason, what) = match (outcome.existed, K::HOLDS_DATA) {
+            (true, _) => ("DriftRepaired", "was changed by hand and has been put right"),
+            (false, false) => ("Recreated", "was gone from the server and has been made again"),
+            (false, true) => ("Recreated", "was gone from the server and has been made again, empty"),
         };
-        context
-            .event(resource, EventType::Warning, reason, format!("the {name} was {why}: {repaired}"))
-            .await;
+        context.event(resource, EventType::Warning, reason, format!("the {name} {what}: {repaired}")).await;
     }
     if outcome.raised_rights {
         let raised = list(
