@@ -79,11 +79,8 @@ impl Rule {
             Template::Unchangeable => format!("spec.{field} can't be changed: {}", self.message),
             _ => self.message.to_owned(),
         };
-        let mut rendered = json!({"rule": rule, "message": message});
-        if !field.is_empty() {
-            rendered["fieldPath"] = format!(".spec.{field}").into();
-        }
-        rendered
+        let path = if field.is_empty() { ".spec".to_owned() } else { format!(".spec.{field}") };
+        json!({"rule": rule, "message": message, "fieldPath": path})
     }
 }
 
@@ -128,6 +125,11 @@ fn tidy(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {
             fields.remove("nullable");
+            if let Some(Value::String(text)) = fields.get_mut("description") {
+                // The line ends of our sources are nobody's business.
+                *text =
+                    text.split("\n\n").map(|part| part.replace('\n', " ")).collect::<Vec<_>>().join("\n\n");
+            }
             for bound in ["minimum", "maximum"] {
                 if let Some(number) = fields.get(bound).and_then(Value::as_f64)
                     && number.fract() == 0.0
