@@ -62,7 +62,7 @@ pub fn files(documents: &[(String, String)]) -> Vec<(String, String)> {
     let mut files = Vec::new();
     for (name, yaml) in documents {
         let file = format!("{name}.yaml");
-        kustomization.push_str(&format!("  - {file}\n"));
+        kustomization.extend(["  - ", &file, "\n"]);
         files.push((file, format!("{header}{yaml}")));
     }
     files.push(("kustomization.yaml".to_owned(), kustomization));

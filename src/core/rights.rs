@@ -69,7 +69,8 @@ mod tests {
 
     #[test]
     fn levels_resolve_as_in_the_references_worked_cases() {
-        let cases: &[(&[(&str, Level)], &str, Level)] = &[
+        type Case<'a> = (&'a [(&'a str, Level)], &'a str, Level);
+        let cases: &[Case] = &[
             (&[("_system", Level::None), ("*", Level::Ro), ("shop1", Level::Rw)], "shop1", Level::Rw),
             (&[("_system", Level::None), ("*", Level::Ro), ("shop1", Level::Rw)], "_system", Level::None),
             (&[("_system", Level::None), ("*", Level::Ro), ("shop1", Level::Rw)], "other", Level::Ro),

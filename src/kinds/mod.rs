@@ -132,6 +132,8 @@ pub trait Kind: Sized + Send + Sync + 'static {
 
     /// The kind's name in Kubernetes.
     const NAME: &'static str;
+    /// Whether the object holds data that is lost when somebody removes it by hand.
+    const HOLDS_DATA: bool = false;
     /// What the API server checks beside the schema.
     const RULES: &'static [schema::Rule];
 
@@ -189,6 +191,11 @@ pub trait Kind: Sized + Send + Sync + 'static {
 
     /// Whether the memory must be stored durably after this action, before the next begins.
     fn must_be_remembered(_action: &Self::Action) -> bool {
+        false
+    }
+
+    /// Whether a plan was cut off that must be brought to its end even if nothing is to be removed.
+    fn is_unfinished(_memory: &Self::Memory) -> bool {
         false
     }
 

@@ -37,7 +37,7 @@ pub struct NoMemory {}
 #[derive(Debug, Clone, Copy)]
 pub struct Rule {
     field: &'static str,
-    rule: Template,
+    condition: Template,
     message: &'static str,
 }
 
@@ -51,12 +51,12 @@ enum Template {
 impl Rule {
     /// A rule about a field of the spec (or, if empty, about the object).
     pub const fn new(field: &'static str, rule: &'static str, message: &'static str) -> Self {
-        Self { field, rule: Template::Plain(rule), message }
+        Self { field, condition: Template::Plain(rule), message }
     }
 
     /// A required field of the spec that can't be changed.
     pub const fn unchangeable(field: &'static str, message: &'static str) -> Self {
-        Self { field, rule: Template::Unchangeable, message }
+        Self { field, condition: Template::Unchangeable, message }
     }
 
     /// An optional field that can't be changed, set or unset: a rule on the field alone would let the last two pass.
@@ -66,27 +66,24 @@ impl Rule {
         before: &'static str,
         message: &'static str,
     ) -> Self {
-        Self { field, rule: Template::UnchangeableOption(now, before), message }
+        Self { field, condition: Template::UnchangeableOption(now, before), message }
     }
 
     fn render(&self) -> Value {
         let field = self.field;
-        let rule = match self.rule {
+        let rule = match self.condition {
             Template::Plain(rule) => rule.to_owned(),
             Template::Unchangeable => format!("self.spec.{field} == oldSelf.spec.{field}"),
             Template::UnchangeableOption(now, before) => {
                 format!("has({now}) == has({before}) && (!has({now}) || {now} == {before})")
             }
         };
-        let message = match self.rule {
+        let message = match self.condition {
             Template::Unchangeable => format!("spec.{field} can't be changed: {}", self.message),
             _ => self.message.to_owned(),
         };
-        let mut rendered = json!({"rule": rule, "message": message});
-        if !field.is_empty() {
-            rendered["fieldPath"] = format!(".spec.{field}").into();
-        }
-        rendered
+        let path = if field.is_empty() { ".spec".to_owned() } else { format!(".spec.{field}") };
+        json!({"rule": rule, "message": message, "fieldPath": path})
     }
 }
 
@@ -131,6 +128,11 @@ fn tidy(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {
             fields.remove("nullable");
+            if let Some(Value::String(text)) = fields.get_mut("description") {
+                // The line ends of our sources are nobody's business.
+                *text =
+                    text.split("\n\n").map(|part| part.replace('\n', " ")).collect::<Vec<_>>().join("\n\n");
+            }
             for bound in ["minimum", "maximum"] {
                 if let Some(number) = fields.get(bound).and_then(Value::as_f64)
                     && number.fract() == 0.0

@@ -1,4 +1,4 @@
-//! `ArangoCluster`s: connections that are made, watched, told of in the status, and shared by all other kinds.
+//! Connections to deployments: made as an ArangoCluster says, watched, shared by all other kinds.
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
@@ -9,58 +9,27 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures::{StreamExt, future};
-use kube::{
-    ResourceExt,
-    runtime::{
-        PredicateConfig, WatchStreamExt,
-        controller::{self, Action, Controller},
-        events::EventType,
-        predicates,
-        reflector::{self, Store, store::Writer},
-        watcher::{self, Event},
-    },
-};
 use parking_lot::Mutex;
 use secrecy::ExposeSecret;
-use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tracing::{info, warn};
 
 use super::{
     context::Context,
     index::{Id, Key, Ref},
     secrets::NamespaceSecrets,
-    store::{StoreError, Stored},
 };
 use crate::{
     arango::{self, Auth, Client, Connection, CoordinatorState, Endpoint, Pool, Role},
-    core::{
-        Hold, Reason, Verdict, backoff,
-        balance::LoadBalancing,
-        condition::{READY, STALLED, conditions, cut},
-    },
-    kinds::{
-        Place,
-        cluster::crd::{self, ArangoCluster, AuthMethod, ClusterStatus, Coordinator, Deployment, duration},
-    },
-    reconcile::{Secrets, Server, outcome::of_error},
+    core::{Hold, backoff, balance::LoadBalancing},
+    kinds::cluster::crd::{self, ArangoCluster, AuthMethod, Deployment, duration},
+    reconcile::{Secrets, Server},
 };
 
 /// The kind's name.
 pub const KIND: &str = "ArangoCluster";
 
-/// Longest time of one pass.
-const DEADLINE: Duration = Duration::from_secs(90);
-/// The first repetition after a failure; it doubles.
-const RETRY: Duration = Duration::from_secs(1);
-/// The longest wait between repetitions.
-const RETRY_MAX: Duration = Duration::from_secs(30);
 /// A deployment that works is asked about itself this often: an upgrade changes its version.
 const PROBE: Duration = Duration::from_secs(600);
-/// Passes at the same time: each has a few requests to one deployment.
-const CONCURRENCY: u16 = 16;
-
 /// The key by which everybody who uses an ArangoCluster is woken.
 pub fn key(cluster: &Id) -> Key {
     Key::Resource(Ref { kind: KIND, id: cluster.clone() })
@@ -90,6 +59,11 @@ impl std::fmt::Debug for Connected {
 }
 
 impl Connected {
+    /// The coordinators as requests and probes have shown them.
+    pub fn coordinators(&self) -> Vec<CoordinatorState> {
+        self.pool.coordinators()
+    }
+
     /// When the last comparison of everything with the server began.
     pub fn last_tick(&self) -> Instant {
         *self.tick.lock()
@@ -131,155 +105,8 @@ impl Connected {
     }
 }
 
-/// The cache of `ArangoCluster`s and the stream that fills it.
-pub struct Watched {
-    /// The cache.
-    pub store: Store<ArangoCluster>,
-    writer: Writer<ArangoCluster>,
-}
-
-impl Default for Watched {
-    fn default() -> Self {
-        let (store, writer) = reflector::store();
-        Self { store, writer }
-    }
-}
-
-impl std::fmt::Debug for Watched {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Watched").finish_non_exhaustive()
-    }
-}
-
-/// Where an ArangoCluster is: nowhere but in its own name.
-pub fn place(cluster: &ArangoCluster) -> Place {
-    Place { cluster: cluster.name_any(), name: cluster.name_any() }
-}
-
-/// Runs the controller of `ArangoCluster`s until it is told to stop and its passes have ended.
-pub async fn run(context: Arc<Context>, watched: Watched, stop: CancellationToken) {
-    let Watched { store, writer } = watched;
-    let inspected = Arc::clone(&context);
-    let trigger = watcher::watcher(context.watched(), watcher::Config::default())
-        .default_backoff()
-        .modify(|cluster: &mut ArangoCluster| cluster.managed_fields_mut().clear())
-        .reflect(writer)
-        .inspect(move |event| match event {
-            Ok(Event::Apply(cluster) | Event::InitApply(cluster)) => {
-                let id = Id::of(cluster);
-                let secret = Key::Secret(Id::new(&id.namespace, &cluster.spec.auth.secret_ref.name));
-                inspected.index.lock().set(&Ref { kind: KIND, id }, vec![secret], None);
-            }
-            Ok(Event::Delete(cluster)) => {
-                let id = Id::of(cluster);
-                disconnect(&inspected, &id);
-                inspected.forget(&Ref { kind: KIND, id });
-            }
-            Ok(Event::InitDone) => inspected.cache_is_filled(KIND),
-            Ok(Event::Init) => {}
-            Err(error) => warn!(kind = KIND, %error, "the watch failed; trying again"),
-        })
-        .applied_objects()
-        .predicate_filter(predicates::generation, PredicateConfig::default());
-    let wakes = context.wakes.stream(KIND);
-    Controller::for_stream(trigger, store)
-        .with_config(controller::Config::default().concurrency(CONCURRENCY))
-        .reconcile_on(wakes)
-        .graceful_shutdown_on(stop.cancelled_owned())
-        .run(reconcile, |_, error: &StoreError, _| controller_error(error), context)
-        .for_each(|_| future::ready(()))
-        .await;
-    info!(kind = KIND, "controller stopped");
-}
-
-fn controller_error(error: &StoreError) -> Action {
-    warn!(kind = KIND, %error, "controller");
-    Action::requeue(RETRY)
-}
-
-fn disconnect(context: &Context, id: &Id) {
-    let mut connections = context.connections.write();
-    connections.remove(id);
-    context.metrics.connected.set(i64::try_from(connections.len()).unwrap_or(i64::MAX));
-}
-
-async fn reconcile(cluster: Arc<ArangoCluster>, context: Arc<Context>) -> Result<Action, StoreError> {
-    context.wait_for_caches().await;
-    if context.is_stopping() {
-        return Ok(Action::await_change());
-    }
-    let resource = Ref { kind: KIND, id: Id::of(&*cluster) };
-    let started = Instant::now();
-    let ready = match timeout(DEADLINE, pass(&context, &resource, &cluster)).await {
-        Ok(Ok(ready)) => ready,
-        Ok(Err(error)) => {
-            warn!(kind = KIND, resource = %resource.id, %error, "pass failed; trying again");
-            false
-        }
-        Err(_) => {
-            warn!(kind = KIND, resource = %resource.id, "pass took too long; trying again");
-            false
-        }
-    };
-    context.metrics.pass(KIND, if ready { "Ready" } else { "NotReady" }, started.elapsed().as_secs_f64());
-    if ready {
-        context.succeeded(&resource);
-        return Ok(Action::await_change());
-    }
-    let failures = context.failed(&resource);
-    Ok(Action::requeue(backoff::delay(failures, RETRY, RETRY_MAX, rand::random())))
-}
-
-/// One pass: the connection is made or kept, the deployment asked, the status written. Tells whether it is Ready.
-async fn pass(context: &Arc<Context>, resource: &Ref, cluster: &ArangoCluster) -> Result<bool, StoreError> {
-    let mut stored = Stored::new(&**context, cluster.clone());
-    let before = cluster.status.clone().unwrap_or_default();
-    let generation = cluster.metadata.generation.unwrap_or_default();
-    let was_ready = before.observed_generation == generation
-        && before.conditions.iter().any(|c| c.type_ == READY && c.reason == Reason::Ready.as_str());
-
-    let (verdict, deployment, coordinators) = match establish(context, resource, cluster).await {
-        Err(hold) => {
-            if hold.reason == Reason::Invalid {
-                disconnect(context, &resource.id);
-            }
-            (Verdict::from(hold), before.deployment.clone(), before.coordinators.clone())
-        }
-        Ok(connected) => {
-            let told = ask(&connected, was_ready).await;
-            let states = connected.pool.coordinators();
-            let deployment = match &told {
-                Ok(Some(deployment)) => Some(deployment.clone()),
-                _ => before.deployment.clone(),
-            };
-            (judge(told.map(|_| ()), &states), deployment, states.iter().map(coordinator).collect())
-        }
-    };
-
-    let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let ready = verdict.is_ready();
-    if verdict.reason.needs_a_person()
-        && !before.conditions.iter().any(|c| c.type_ == STALLED && c.reason == verdict.reason.as_str())
-    {
-        let (reason, note) = (verdict.reason.as_str(), verdict.message.clone());
-        context.event(cluster, EventType::Warning, reason, note).await;
-    }
-    let status = ClusterStatus {
-        observed_generation: generation,
-        conditions: conditions(&before.conditions, &verdict, generation, &now),
-        deployment,
-        coordinators,
-    };
-    stored.write_status(status).await?;
-    if ready && !was_ready {
-        info!(cluster = %resource.id, "connected");
-        context.wake(&key(&resource.id));
-    }
-    Ok(ready)
-}
-
 /// The connection that the spec asks for: the one that is there, or a new one.
-async fn establish(
+pub async fn establish(
     context: &Arc<Context>,
     resource: &Ref,
     cluster: &ArangoCluster,
@@ -347,7 +174,7 @@ async fn establish(
 }
 
 /// Asks the deployment about itself, unless it has told lately and nobody doubts it: then nothing.
-async fn ask(connected: &Connected, was_ready: bool) -> Result<Option<Deployment>, arango::Error> {
+pub async fn ask(connected: &Connected, was_ready: bool) -> Result<Option<Deployment>, arango::Error> {
     let doubted = connected.doubted.swap(false, Ordering::Relaxed);
     let told_lately = connected.probed.lock().is_some_and(|at| at.elapsed() < PROBE);
     if was_ready
@@ -374,23 +201,9 @@ async fn ask(connected: &Connected, was_ready: bool) -> Result<Option<Deployment
     told.map(Some)
 }
 
-/// What is said of the connection.
-fn judge(told: Result<(), arango::Error>, states: &[CoordinatorState]) -> Verdict {
-    match told {
-        Err(error) => of_error(&error, "ask the deployment about itself").into(),
-        Ok(()) => {
-            let (all, reachable) = (states.len(), states.iter().filter(|state| state.reachable).count());
-            let message = match all {
-                1 => "the server answers".to_owned(),
-                _ => format!("{reachable} of {all} coordinators answer"),
-            };
-            Verdict::ready(message)
-        }
-    }
-}
-
-fn coordinator(state: &CoordinatorState) -> Coordinator {
-    let CoordinatorState { endpoint, reachable, message } = state;
-    let message = message.as_deref().map(|message| cut(message, 512).to_owned());
-    Coordinator { endpoint: endpoint.to_string(), reachable: *reachable, message }
+/// Ends the connection of an ArangoCluster.
+pub fn disconnect(context: &Context, id: &Id) {
+    let mut connections = context.connections.write();
+    connections.remove(id);
+    context.metrics.connected.set(i64::try_from(connections.len()).unwrap_or(i64::MAX));
 }

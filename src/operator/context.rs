@@ -7,7 +7,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use kube::{
@@ -29,12 +29,21 @@ use super::{
 use crate::kinds::{Lookup, Place};
 
 /// How long publishing an Event may take: it is never waited for longer.
-const EVENT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
+const EVENT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest note of an Event, in bytes (the API server's limit is 1 kB).
 const NOTE_MAX: usize = 1000;
 
 /// Finds a resource of one kind.
-pub type Find = Box<dyn Fn(&Id) -> Option<Place> + Send + Sync>;
+pub type Find = Box<dyn Fn(&Id) -> Option<Found> + Send + Sync>;
+
+/// A resource that was found.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// Where its object is.
+    pub place: Place,
+    /// Whether it is being deleted.
+    pub leaving: bool,
+}
 
 /// What all controllers share.
 pub struct Context {
@@ -61,6 +70,8 @@ pub struct Context {
     lookups: OnceLock<HashMap<&'static str, Find>>,
     attempts: Mutex<HashMap<Ref, u32>>,
     checked: Mutex<HashMap<Ref, Instant>>,
+    /// Since when a resource has been waiting without its status saying so.
+    waiting: Mutex<HashMap<Ref, Instant>>,
     recorder: Recorder,
 }
 
@@ -99,6 +110,7 @@ impl Context {
             lookups: OnceLock::new(),
             attempts: Mutex::default(),
             checked: Mutex::default(),
+            waiting: Mutex::default(),
         }
     }
 
@@ -126,8 +138,8 @@ impl Context {
         Api::namespaced(self.client.clone(), namespace)
     }
 
-    /// Whether there is a resource of that kind and name.
-    pub fn find(&self, kind: &str, id: &Id) -> Option<Place> {
+    /// The resource of that kind and name, if there is one.
+    pub fn find(&self, kind: &str, id: &Id) -> Option<Found> {
         self.lookups.get()?.get(kind)?(id)
     }
 
@@ -180,6 +192,12 @@ impl Context {
     /// The resource is in order, or gone.
     pub fn succeeded(&self, resource: &Ref) {
         self.attempts.lock().remove(resource);
+        self.waiting.lock().remove(resource);
+    }
+
+    /// How long the resource has been waiting.
+    pub fn waits_for(&self, resource: &Ref) -> Duration {
+        self.waiting.lock().entry(resource.clone()).or_insert_with(Instant::now).elapsed()
     }
 
     /// When the resource was last compared with its server.
@@ -196,6 +214,7 @@ impl Context {
     pub fn forget(&self, resource: &Ref) {
         self.attempts.lock().remove(resource);
         self.checked.lock().remove(resource);
+        self.waiting.lock().remove(resource);
         let declared = self.index.lock().remove(resource);
         if let Some(key) = declared {
             // The next one in line takes over, and whoever needed the object looks again.
@@ -204,6 +223,16 @@ impl Context {
             self.wake(&key);
         }
         self.wake(&Key::Resource(resource.clone()));
+    }
+
+    /// Forgets the resources of one kind that a new listing doesn't have any more; tells which.
+    pub fn forget_absent(&self, kind: &'static str) -> Vec<Ref> {
+        let known = self.index.lock().of_kind(kind);
+        let gone: Vec<_> = known.into_iter().filter(|known| self.find(kind, &known.id).is_none()).collect();
+        for resource in &gone {
+            self.forget(resource);
+        }
+        gone
     }
 
     /// Publishes an Event. Never fails a pass: an Event that can't be published is logged.
@@ -244,6 +273,6 @@ struct InNamespace<'a> {
 
 impl Lookup for InNamespace<'_> {
     fn find(&self, kind: &str, name: &str) -> Option<Place> {
-        self.context.find(kind, &Id::new(self.namespace, name))
+        self.context.find(kind, &Id::new(self.namespace, name)).map(|found| found.place)
     }
 }

@@ -42,6 +42,8 @@ const SLOW: Duration = Duration::from_secs(600);
 const RETRY: Duration = Duration::from_secs(1);
 /// The longest wait between repetitions after a failure.
 const RETRY_MAX: Duration = Duration::from_secs(300);
+/// When a resource that waits is looked at again to say so.
+const SOON: Duration = Duration::from_millis(500);
 /// The first repetition after the resource changed under our hands; it doubles.
 const AGAIN: Duration = Duration::from_millis(50);
 
@@ -71,29 +73,34 @@ pub struct KindContext<K: Kind> {
     pub context: Arc<Context>,
     /// The cache.
     pub store: Store<K::Resource>,
-    /// What we wrote and the cache has not seen yet.
-    written: Mutex<HashMap<Id, K::Resource>>,
+    written: Written<K>,
 }
+
+/// What we wrote and the cache has not seen yet.
+type Written<K> = Arc<Mutex<HashMap<Id, <K as Kind>::Resource>>>;
 
 impl<K: Kind> KindContext<K> {
     /// The newest state of a resource that is known: the cache's, or what we wrote last. A pass on a state before our
     /// own last write would do the same again.
     pub fn latest(&self, id: &Id) -> Option<Arc<K::Resource>> {
-        let cached = self.store.get(&ObjectRef::new(&id.name).within(&id.namespace))?;
-        let mut written = self.written.lock();
-        match written.get(id) {
+        let cached = self.cached(id)?;
+        match self.written.lock().get(id) {
             Some(ours) if is_newer(ours, &*cached) => Some(Arc::new(ours.clone())),
-            Some(_) => {
-                written.remove(id);
-                Some(cached)
-            }
-            None => Some(cached),
+            _ => Some(cached),
         }
     }
 
     /// Keeps what we wrote until the cache has seen it.
     pub fn wrote(&self, id: &Id, resource: K::Resource) {
-        self.written.lock().insert(id.clone(), resource);
+        let mut written = self.written.lock();
+        // Under the lock that the watch takes too: it may have seen the write already.
+        if self.cached(id).is_some_and(|cached| is_newer(&resource, &*cached)) {
+            written.insert(id.clone(), resource);
+        }
+    }
+
+    fn cached(&self, id: &Id) -> Option<Arc<K::Resource>> {
+        self.store.get(&ObjectRef::new(&id.name).within(&id.namespace))
     }
 }
 
@@ -137,6 +144,7 @@ pub fn index_now<K: Kind>(context: &Context, resource: &K::Resource) {
 }
 
 /// Changes that ask for a pass. Not our own writes: neither the status nor the claim changes this.
+#[allow(clippy::unnecessary_wraps)] // the signature of a predicate
 fn asked<K: kube::Resource>(resource: &K) -> Option<u64> {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut hasher = DefaultHasher::new();
@@ -153,6 +161,7 @@ fn asked<K: kube::Resource>(resource: &K) -> Option<u64> {
 fn events<K: Kind>(
     context: &Arc<Context>,
     writer: Writer<K::Resource>,
+    written: Written<K>,
 ) -> BoxStream<'static, Result<K::Resource, watcher::Error>> {
     let api = context.watched();
     let context = Arc::clone(context);
@@ -164,14 +173,28 @@ fn events<K: Kind>(
         .inspect(move |event| match event {
             Ok(Event::Apply(resource) | Event::InitApply(resource)) => {
                 let resource_ref = Ref { kind: K::NAME, id: Id::of(resource) };
+                let mut written = written.lock();
+                if written.get(&resource_ref.id).is_some_and(|ours| !is_newer(ours, resource)) {
+                    written.remove(&resource_ref.id);
+                }
+                drop(written);
                 let is_new = context.last_checked(&resource_ref).is_none();
                 index_now::<K>(&context, resource);
                 if is_new {
                     context.wake(&Key::Resource(resource_ref));
                 }
             }
-            Ok(Event::Delete(resource)) => context.forget(&Ref { kind: K::NAME, id: Id::of(resource) }),
-            Ok(Event::InitDone) => context.cache_is_filled(K::NAME),
+            Ok(Event::Delete(resource)) => {
+                let id = Id::of(resource);
+                written.lock().remove(&id);
+                context.forget(&Ref { kind: K::NAME, id });
+            }
+            Ok(Event::InitDone) => {
+                for gone in context.forget_absent(K::NAME) {
+                    written.lock().remove(&gone.id);
+                }
+                context.cache_is_filled(K::NAME);
+            }
             Ok(Event::Init) => {}
             Err(error) => warn!(kind = K::NAME, %error, "the watch failed; trying again"),
         })
@@ -183,13 +206,10 @@ fn events<K: Kind>(
 /// Runs the controller of one kind until it is told to stop and its passes have ended.
 pub async fn run<K: Kind>(context: Arc<Context>, watched: Watched<K>, stop: CancellationToken) {
     let Watched { store, writer } = watched;
-    let trigger = events::<K>(&context, writer);
+    let written = Written::<K>::default();
+    let trigger = events::<K>(&context, writer, Arc::clone(&written));
     let wakes = context.wakes.stream(K::NAME);
-    let shared = Arc::new(KindContext::<K> {
-        context: Arc::clone(&context),
-        store: store.clone(),
-        written: Mutex::default(),
-    });
+    let shared = Arc::new(KindContext::<K> { context: Arc::clone(&context), store: store.clone(), written });
     Controller::for_stream(trigger, store)
         .with_config(controller::Config::default().concurrency(CONCURRENCY))
         .reconcile_on(wakes)
@@ -247,18 +267,15 @@ fn on_error(error: &StoreError) -> Action {
 }
 
 impl Next {
-    fn action(&self, context: &Context, resource: &Ref) -> Action {
+    fn action(self, context: &Context, resource: &Ref) -> Action {
         let random = rand::random::<f64>();
         let delay = match self {
-            Self::Gone => {
-                context.succeeded(resource);
-                return Action::await_change();
-            }
             // The deployment's own tick asks for the next comparison.
-            Self::InOrder => {
+            Self::Gone | Self::InOrder => {
                 context.succeeded(resource);
                 return Action::await_change();
             }
+            Self::Soon => backoff::jitter(SOON, random),
             Self::Again => backoff::delay(context.failed(resource), AGAIN, RETRY_MAX, random),
             Self::Retry(reason) if reason.is_woken() => backoff::jitter(SLOW, random),
             Self::Retry(_) => backoff::delay(context.failed(resource), RETRY, RETRY_MAX, random),
@@ -266,10 +283,11 @@ impl Next {
         Action::requeue(delay)
     }
 
-    fn reason(&self) -> &'static str {
+    fn reason(self) -> &'static str {
         match self {
             Self::Gone => "Gone",
             Self::InOrder => crate::core::Reason::Ready.as_str(),
+            Self::Soon => "Waiting",
             Self::Again => "Outdated",
             Self::Retry(reason) => reason.as_str(),
         }

@@ -97,6 +97,11 @@ impl Index {
         declares
     }
 
+    /// All resources of one kind.
+    pub fn of_kind(&self, kind: &str) -> Vec<Ref> {
+        self.entries.keys().filter(|resource| resource.kind == kind).cloned().collect()
+    }
+
     /// Who needs it.
     pub fn needing(&self, key: &Key) -> Vec<Ref> {
         self.needed.get(key).into_iter().flatten().cloned().collect()
@@ -128,10 +133,10 @@ mod tests {
         let object = Key::Object(Id::new("a", "c"), "user/b".to_owned());
         let mut index = Index::default();
         index.set(&resource, vec![secret.clone()], Some(object.clone()));
-        assert_eq!(index.needing(&secret), [resource.clone()]);
+        assert_eq!(index.needing(&secret), std::slice::from_ref(&resource));
         index.set(&resource, vec![], Some(object.clone()));
         assert!(index.needing(&secret).is_empty());
-        assert_eq!(index.declaring(&object), [resource.clone()]);
+        assert_eq!(index.declaring(&object), std::slice::from_ref(&resource));
         assert_eq!(index.remove(&resource), Some(object));
         assert!(index.needed.is_empty() && index.declared.is_empty() && index.entries.is_empty());
     }

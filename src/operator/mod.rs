@@ -4,6 +4,7 @@
 //! one controller ([`controller`]), all of them share one [`context`]. A pass ([`pass`]) is the flow of
 //! [`crate::reconcile`] with Kubernetes around it.
 
+pub mod clusters;
 pub mod connections;
 pub mod context;
 pub mod controller;
@@ -23,17 +24,23 @@ use std::{
     time::Duration,
 };
 
-use kube::runtime::reflector::ObjectRef;
+use kube::{
+    Resource,
+    runtime::reflector::{ObjectRef, Store},
+};
 use tokio::{task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use self::{
-    connections::place,
-    context::{Context, Find},
+    clusters::place,
+    context::{Context, Find, Found},
     index::Id,
 };
-use crate::{for_each_kind, kinds::Kind};
+use crate::{
+    for_each_kind,
+    kinds::{Kind, Place},
+};
 
 /// How long passes that are under way may take to end at shutdown.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -58,6 +65,11 @@ pub struct Addresses {
     pub metrics: SocketAddr,
 }
 
+/// Starts a controller.
+type Start = Box<dyn FnOnce(&mut JoinSet<()>) + Send>;
+/// Enters what a cache holds into the index.
+type Fill = Box<dyn FnOnce(&Context) + Send>;
+
 /// Runs the operator until `stop` is cancelled and what is under way has ended. `listening` is told where health and
 /// metrics are served.
 pub async fn run(
@@ -76,21 +88,21 @@ pub async fn run(
     listening(Addresses { health, metrics });
 
     let mut lookups: HashMap<&'static str, Find> = HashMap::new();
-    let mut starts: Vec<Box<dyn FnOnce(&mut JoinSet<()>) + Send>> = Vec::new();
-    let mut index: Vec<Box<dyn FnOnce(&Context) + Send>> = Vec::new();
+    let mut starts: Vec<Start> = Vec::new();
+    let mut index: Vec<Fill> = Vec::new();
     {
-        let watched = connections::Watched::default();
+        let watched = clusters::Watched::default();
         let store = watched.store.clone();
-        lookups.insert(connections::KIND, Box::new(move |id| store.get(&reference(id)).map(|c| place(&c))));
+        lookups.insert(connections::KIND, Box::new(move |id| found(&store, id, place)));
         let (context, stop) = (Arc::clone(&context), stop.clone());
         starts.push(Box::new(move |tasks| {
-            tasks.spawn(connections::run(context, watched, stop));
+            tasks.spawn(clusters::run(context, watched, stop));
         }));
     }
     for_each_kind!(K => {
         let watched = controller::Watched::<K>::default();
         let store = watched.store.clone();
-        lookups.insert(K::NAME, Box::new(move |id| store.get(&reference(id)).map(|r| K::place(&r))));
+        lookups.insert(K::NAME, Box::new(move |id| found(&store, id, K::place)));
         let store = watched.store.clone();
         index.push(Box::new(move |context| {
             for resource in store.state() {
@@ -138,6 +150,12 @@ pub async fn run(
     Ok(())
 }
 
-fn reference<R: kube::Resource<DynamicType = ()>>(id: &Id) -> ObjectRef<R> {
-    ObjectRef::new(&id.name).within(&id.namespace)
+/// Looks into a cache.
+fn found<R>(store: &Store<R>, id: &Id, place: impl Fn(&R) -> Place) -> Option<Found>
+where
+    R: Resource<DynamicType = ()> + Clone + 'static,
+{
+    let resource = store.get(&ObjectRef::new(&id.name).within(&id.namespace))?;
+    let leaving = resource.meta().deletion_timestamp.is_some();
+    Some(Found { place: place(&resource), leaving })
 }

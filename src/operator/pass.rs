@@ -26,6 +26,10 @@ use crate::{
 /// How old what is known of a server may be for a resource that has just changed.
 const FRESH: Duration = Duration::from_secs(1);
 
+/// A resource that has just been applied and waits for another one that was applied with it says so only after this
+/// time: most such waits are over by then, and two writes are saved.
+const PATIENCE: Duration = Duration::from_millis(400);
+
 /// What happens to the resource next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
@@ -35,6 +39,8 @@ pub enum Next {
     InOrder,
     /// It changed while it was worked on.
     Again,
+    /// It waits, and it is too early to say so.
+    Soon,
     /// It waits, or failed.
     Retry(Reason),
 }
@@ -76,7 +82,12 @@ async fn look_after<K: Kind>(
     let verdict = verdict.and_then(|()| connected(context, &cluster));
     let (desired, connection) = match (desired, verdict) {
         (Ok(desired), Ok(connection)) => (desired, connection),
-        (Err(hold), _) | (_, Err(hold)) => return hold_back::<K>(stored, None, hold).await,
+        (Err(hold), _) | (_, Err(hold)) => {
+            if is_too_early::<K>(context, resource_ref, resource, hold.reason) {
+                return Ok(Next::Soon);
+            }
+            return hold_back::<K>(stored, hold).await;
+        }
     };
 
     let (origin, memory) = stored.remembered();
@@ -84,9 +95,17 @@ async fn look_after<K: Kind>(
     let was_ready = resource.status().is_some_and(|status| status.was_ready(generation));
     let look = look(context, resource_ref, &connection, was_ready);
     let started = Instant::now();
-    let begun = stored.has_finalizer() && origin.is_some();
+    // The finalizer comes before the first write, also where an adopted object is to be removed only since lately.
+    if let Some(origin) = origin
+        && !stored.has_finalizer()
+        && K::consent(resource, Some(origin)) == Consent::Remove
+    {
+        stored.claim(origin, &memory, true).await?;
+    }
+    let begun = origin.is_some();
     let target = Target { desired: &desired, memory, origin, deleting: None, begun };
-    let secrets = NamespaceSecrets::new(context, namespace).for_owner(resource);
+    let removes = K::consent(resource, origin.or(Some(Origin::Created))) == Consent::Remove;
+    let secrets = NamespaceSecrets::new(context, namespace).for_owner(resource, removes);
     let outcome = drive::<K, _>(&connection.server, &secrets, look, target, stored).await?;
 
     // Not owned before and nothing to write: the claim is still owed.
@@ -101,6 +120,9 @@ async fn look_after<K: Kind>(
     let became_ready = outcome.verdict.is_ready() && !was_ready;
     let verdict = outcome.verdict.clone();
     let acted = !outcome.done.is_empty();
+    if !acted && !verdict.is_ready() && is_too_early::<K>(context, resource_ref, resource, verdict.reason) {
+        return Ok(Next::Soon);
+    }
     write::<K>(stored, Some(short_name(&name)), outcome.origin, outcome.memory, &verdict).await?;
     context.was_checked(resource_ref, started);
     if became_ready || acted {
@@ -172,18 +194,26 @@ fn look(context: &Context, resource: &Ref, connection: &Connected, was_ready: bo
     let tick = connection.last_tick();
     let fresh = Instant::now().checked_sub(FRESH).unwrap_or(tick);
     let is_comparison = was_ready && context.last_checked(resource).is_none_or(|checked| checked < tick);
-    Look { since: if is_comparison { tick.min(fresh) } else { fresh }, removing: false }
+    Look { since: if is_comparison { tick } else { fresh }, removing: false }
+}
+
+/// Whether a wait is so young that it is not worth a write yet.
+fn is_too_early<K: Kind>(
+    context: &Context,
+    resource_ref: &Ref,
+    resource: &K::Resource,
+    reason: Reason,
+) -> bool {
+    let observed = resource.status().map(|status| status.observed_generation);
+    let is_news = observed != resource.meta().generation;
+    is_news && !reason.needs_a_person() && context.waits_for(resource_ref) < PATIENCE
 }
 
 /// Says why the resource can't go on. Nothing was touched.
-async fn hold_back<K: Kind>(
-    stored: &mut Stored<'_, K::Resource>,
-    name: Option<String>,
-    hold: Hold,
-) -> Result<Next, StoreError> {
+async fn hold_back<K: Kind>(stored: &mut Stored<'_, K::Resource>, hold: Hold) -> Result<Next, StoreError> {
     let (origin, memory) = stored.remembered();
     let reason = hold.reason;
-    write::<K>(stored, name, origin, memory, &hold.into()).await?;
+    write::<K>(stored, None, origin, memory, &hold.into()).await?;
     Ok(Next::Retry(reason))
 }
 
@@ -234,14 +264,12 @@ async fn tell<K: Kind>(
     let repaired = list(&mut actions.clone().filter(|s| s.because.is_drift()).map(|s| s.action.to_string()));
     if was_ready && !repaired.is_empty() {
         context.metrics.repaired(K::NAME);
-        let (reason, why) = if outcome.existed {
-            ("DriftRepaired", "changed by hand, put right")
-        } else {
-            ("Recreated", "was gone from the server, made again empty")
+        let (reason, what) = match (outcome.existed, K::HOLDS_DATA) {
+            (true, _) => ("DriftRepaired", "was changed by hand and has been put right"),
+            (false, false) => ("Recreated", "was gone from the server and has been made again"),
+            (false, true) => ("Recreated", "was gone from the server and has been made again, empty"),
         };
-        context
-            .event(resource, EventType::Warning, reason, format!("the {name} was {why}: {repaired}"))
-            .await;
+        context.event(resource, EventType::Warning, reason, format!("the {name} {what}: {repaired}")).await;
     }
     if outcome.raised_rights {
         let raised = list(
@@ -279,6 +307,10 @@ async fn remove<K: Kind>(
         stored.release().await?;
         return Ok(Next::Gone);
     };
+    if consent == Consent::Keep && !K::is_unfinished(&memory) {
+        stored.release().await?;
+        return Ok(Next::Gone);
+    }
     if context.find(super::connections::KIND, cluster).is_none() {
         if consent == Consent::Remove {
             let note = format!(
@@ -296,7 +328,7 @@ async fn remove<K: Kind>(
         Ok(connection) => connection,
         Err(hold) => {
             let hold = Hold::new(Reason::DeletionBlocked, hold.message);
-            return hold_back::<K>(stored, None, hold).await;
+            return hold_back::<K>(stored, hold).await;
         }
     };
 

@@ -111,7 +111,7 @@ pub struct NamespaceSecrets<'a> {
     context: &'a Context,
     namespace: &'a str,
     /// Whose password is generated: written as the owner.
-    owner: Option<(Id, OwnerReference)>,
+    owner: Option<(Id, Option<OwnerReference>)>,
 }
 
 impl<'a> NamespaceSecrets<'a> {
@@ -120,9 +120,12 @@ impl<'a> NamespaceSecrets<'a> {
         Self { context, namespace, owner: None }
     }
 
-    /// For reading, and for writing on behalf of that resource; the Secret goes with it.
-    pub fn for_owner(mut self, owner: &impl Resource<DynamicType = ()>) -> Self {
-        self.owner = owner.controller_owner_ref(&()).map(|reference| (Id::of(owner), reference));
+    /// For reading, and for writing on behalf of that resource. The Secret goes with it where the user does: the
+    /// password of a user who stays must stay too.
+    #[must_use]
+    pub fn for_owner(mut self, owner: &impl Resource<DynamicType = ()>, goes_with_it: bool) -> Self {
+        let reference = owner.controller_owner_ref(&()).filter(|_| goes_with_it);
+        self.owner = Some((Id::of(owner), reference));
         self
     }
 
@@ -168,7 +171,7 @@ impl<'a> NamespaceSecrets<'a> {
             metadata: ObjectMeta {
                 name: Some(name.to_owned()),
                 annotations: Some([(OWNER.to_owned(), owner.to_string())].into()),
-                owner_references: Some(vec![reference.clone()]),
+                owner_references: reference.clone().map(|reference| vec![reference]),
                 ..ObjectMeta::default()
             },
             string_data: Some([("username".to_owned(), user.to_owned()), (key.to_owned(), password)].into()),

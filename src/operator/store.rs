@@ -96,6 +96,19 @@ impl<'a, R: Writable> Stored<'a, R> {
         self.resource.finalizers().iter().any(|finalizer| finalizer == FINALIZER)
     }
 
+    /// Puts the finalizer on, if it isn't.
+    pub async fn hold(&mut self) -> Result<(), StoreError> {
+        if self.has_finalizer() {
+            return Ok(());
+        }
+        self.patch(|resource| {
+            let mut finalizers = resource.finalizers().to_vec();
+            finalizers.push(FINALIZER.to_owned());
+            json!({"finalizers": finalizers})
+        })
+        .await
+    }
+
     /// Takes the finalizer off: what the resource declared is dealt with.
     pub async fn release(&mut self) -> Result<(), StoreError> {
         if !self.has_finalizer() {

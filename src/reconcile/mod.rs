@@ -20,7 +20,7 @@ pub use self::{
     snapshot::{Look, Part},
 };
 use crate::{
-    core::{Consent, Hold, Origin, Reason, Risk, Verdict, policy::allow},
+    core::{Consent, Hold, Origin, Risk, Verdict, policy::allow},
     kinds::{Execution, Kind},
 };
 
@@ -148,23 +148,14 @@ pub async fn drive<K: Kind, J: Journal<K>>(
     }
 
     outcome.memory = memory;
-    outcome.verdict = match hold {
-        Some(hold) => {
-            // Held before anything of it was there or made: the resource does not own it.
-            outcome.origin =
-                outcome.origin.or((outcome.existed || !outcome.done.is_empty()).then_some(origin));
-            hold.into()
-        }
-        None => {
-            outcome.origin = Some(origin);
-            Verdict::ready(outcome::in_place(&K::describe(desired)))
-        }
-    };
-    if deleting.is_some()
-        && !outcome.verdict.is_ready()
-        && outcome.verdict.reason != Reason::ServerUnavailable
-    {
-        outcome.verdict.reason = Reason::DeletionBlocked;
+    if let Some(hold) = hold {
+        // Held before anything of it was there or made: the resource does not own it.
+        let owns = outcome.existed || !outcome.done.is_empty();
+        outcome.origin = outcome.origin.or(owns.then_some(origin));
+        outcome.verdict = hold.into();
+    } else {
+        outcome.origin = Some(origin);
+        outcome.verdict = Verdict::ready(outcome::in_place(&K::describe(desired)));
     }
     Ok(outcome)
 }

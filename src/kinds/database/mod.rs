@@ -47,6 +47,7 @@ impl Kind for Database {
     type Action = plan::Action;
 
     const NAME: &'static str = "ArangoDatabase";
+    const HOLDS_DATA: bool = true;
     const RULES: &'static [Rule] = crd::RULES;
 
     fn place(resource: &ArangoDatabase) -> Place {

@@ -203,6 +203,10 @@ impl Kind for Permission {
         matches!(action.change, Change::Remember(_) | Change::Record(_))
     }
 
+    fn is_unfinished(memory: &PermissionMemory) -> bool {
+        memory.restore.is_some()
+    }
+
     async fn execute(
         server: &Server,
         _: &dyn Secrets,
