@@ -2,7 +2,7 @@
 
 use std::{
     fs::OpenOptions,
-    io::{IsTerminal, Write},
+    io::Write,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -11,10 +11,10 @@ use std::{
 
 use anyhow::Context;
 use clap::Args;
-use parking_lot::Mutex;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::control_plane::{ControlPlane, Options, Progress};
+use super::screen::Screen;
+use crate::control_plane::{ControlPlane, Options};
 
 /// How often it is looked whether the components still run.
 const CHECK: Duration = Duration::from_millis(500);
@@ -47,17 +47,17 @@ async fn serve(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     };
     tokio::pin!(stop);
 
-    let printer = Printer::new();
-    let tell = |progress| printer.tell(&progress);
+    let screen = Screen::new();
+    let tell = |progress| screen.tell(&progress);
     let options = Options { data_dir: arguments.data_dir.clone(), ..Options::default() };
     let plane = tokio::select! {
         plane = ControlPlane::start(options, &tell) => plane,
         () = &mut stop => {
-            printer.end_line();
+            screen.end_line();
             return Ok(ExitCode::FAILURE);
         }
     };
-    printer.end_line();
+    screen.end_line();
     let mut plane = plane?;
     let outcome = match arguments.kubeconfig.as_deref().map(|path| Copied::create(&plane, path)).transpose() {
         Ok(copied) => {
@@ -87,7 +87,7 @@ fn announce(plane: &ControlPlane, copied: Option<&Copied<'_>>) -> std::io::Resul
 }
 
 /// Ends when a component has ended by itself.
-async fn watch(plane: &mut ControlPlane) -> anyhow::Error {
+pub(super) async fn watch(plane: &mut ControlPlane) -> anyhow::Error {
     loop {
         if let Err(error) = plane.check() {
             return error.into();
@@ -119,42 +119,5 @@ impl Drop for Copied<'_> {
     fn drop(&mut self) {
         // Nothing can be done about a file that somebody else removed.
         drop(std::fs::remove_file(self.0));
-    }
-}
-
-/// Progress on standard error: one line that is redrawn on a terminal, a line per step elsewhere.
-struct Printer {
-    terminal: bool,
-    /// Whether the cursor stands behind a line that may be redrawn.
-    open: Mutex<bool>,
-}
-
-impl Printer {
-    fn new() -> Self {
-        Self { terminal: std::io::stderr().is_terminal(), open: Mutex::new(false) }
-    }
-
-    fn tell(&self, progress: &Progress) {
-        if !self.terminal {
-            if !progress.is_repetition() {
-                eprintln!("{progress}");
-            }
-            return;
-        }
-        let mut open = self.open.lock();
-        let (before, after) = match progress {
-            Progress::Building { .. } | Progress::Waiting { .. } => ("\r\x1b[2K", ""),
-            _ if *open => ("\r\x1b[2K", "\n"),
-            _ => ("", "\n"),
-        };
-        *open = after.is_empty();
-        eprint!("{before}{progress}{after}");
-    }
-
-    /// Leaves the line that may be redrawn.
-    fn end_line(&self) {
-        if std::mem::take(&mut *self.open.lock()) {
-            eprintln!();
-        }
     }
 }

@@ -3,9 +3,11 @@
 pub mod connection;
 mod control_plane;
 pub mod crds;
+pub mod demo;
 pub mod rbac;
 pub mod request;
 pub mod run;
+mod screen;
 mod stand_in;
 
 use std::process::ExitCode;
@@ -23,6 +25,7 @@ struct Cli {
 /// One command, one file of this folder.
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::DemoArgs),
     Run(run::RunArgs),
     Crds(crds::CrdsArgs),
     /// Run an in-memory ArangoDB 3.12 that answers over HTTP.
@@ -42,6 +45,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
+        Command::Demo(args) => block_on(demo::run(args)),
         Command::Run(args) => block_on(run::run(args)),
         Command::Crds(args) => crds::run(&args),
         Command::Rbac(args) => rbac::run(&args),

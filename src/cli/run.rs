@@ -1,6 +1,6 @@
 //! `run`: the operator.
 
-use std::{io::IsTerminal, net::SocketAddr, process::ExitCode};
+use std::{net::SocketAddr, process::ExitCode};
 
 use anyhow::Context;
 use clap::ValueEnum;
@@ -8,6 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
+use super::screen::may_colour;
 use crate::operator::{self, Settings};
 
 /// Run the operator: watch the resources of a Kubernetes cluster and keep ArangoDB as they declare.
@@ -51,9 +52,8 @@ enum LogFormat {
 
 /// Runs the command.
 pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
-    let filter =
-        EnvFilter::try_new(&args.log).with_context(|| format!("--log {:?} is not a filter", args.log))?;
-    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let filter = filter(&args.log)?;
+    let colours = may_colour(&std::io::stderr());
     let subscriber =
         tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
     match args.log_format {
@@ -76,6 +76,11 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     .await
     .context("could not serve health and metrics")?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is logged.
+pub(super) fn filter(text: &str) -> anyhow::Result<EnvFilter> {
+    EnvFilter::try_new(text).with_context(|| format!("--log {text:?} is not a filter"))
 }
 
 /// A client that leaves repeating to us: kube's own goes on for minutes.
