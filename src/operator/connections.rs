@@ -173,6 +173,7 @@ pub async fn run(context: Arc<Context>, watched: Watched, stop: CancellationToke
             Ok(Event::Delete(cluster)) => {
                 let id = Id::of(cluster);
                 disconnect(&inspected, &id);
+                inspected.disconnected(&id);
                 inspected.forget(&Ref { kind: KIND, id });
             }
             Ok(Event::InitDone) => inspected.cache_is_filled(KIND),
@@ -221,6 +222,10 @@ async fn reconcile(cluster: Arc<ArangoCluster>, context: Arc<Context>) -> Result
             false
         }
     };
+    if context.tried(&resource.id) && context.connection(&resource.id).is_none() {
+        // Whoever waited for this look has something to say now.
+        context.wake(&key(&resource.id));
+    }
     context.metrics.pass(KIND, if ready { "Ready" } else { "NotReady" }, started.elapsed().as_secs_f64());
     if ready {
         context.succeeded(&resource);
