@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 /// How much a user may do with a database or a collection. Ordered: `none < ro < rw`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(description = "")] // the field says it; a text here would take its place
 pub enum Level {
     /// No access, said explicitly: it blocks the fall-back to a wildcard.
     None,

@@ -35,6 +35,7 @@ pub fn consent_by_origin(policy: Option<RemovalPolicy>, origin: Option<Origin>) 
 /// What happens on the server when the resource is deleted: Delete removes what it declared, Retain leaves it. If left
 /// out, Delete for what the operator created, Retain for what it found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(description = "")] // the field says it; a text here would take its place
 pub enum RemovalPolicy {
     /// Removed from the server with the resource.
     Delete,

@@ -101,11 +101,13 @@ pub async fn run(context: Arc<Context>, watched: Watched, stop: CancellationToke
             Ok(Event::Delete(cluster)) => {
                 let id = Id::of(cluster);
                 disconnect(&inspected, &id);
+                inspected.disconnected(&id);
                 inspected.forget(&Ref { kind: KIND, id });
             }
             Ok(Event::InitDone) => {
                 for gone in inspected.forget_absent(KIND) {
                     disconnect(&inspected, &gone.id);
+                    inspected.disconnected(&gone.id);
                 }
                 inspected.cache_is_filled(KIND);
             }
@@ -161,6 +163,10 @@ async fn reconcile(cluster: Arc<ArangoCluster>, context: Arc<Context>) -> Result
             false
         }
     };
+    if context.tried(&resource.id) && context.connection(&resource.id).is_none() {
+        // Whoever waited for this look has something to say now.
+        context.wake(&key(&resource.id));
+    }
     context.metrics.pass(KIND, if ready { "Ready" } else { "NotReady" }, started.elapsed().as_secs_f64());
     if ready {
         context.succeeded(&resource);
@@ -227,7 +233,12 @@ async fn leave(context: &Arc<Context>, resource: &Ref, cluster: &ArangoCluster) 
     }
     if context.connection(&resource.id).is_none() {
         // Started while it was on its way out: its own state says whether it can still serve.
-        if let Err(hold) = establish(context, resource, cluster).await {
+        let established = establish(context, resource, cluster).await;
+        if context.tried(&resource.id) {
+            // Whoever waited for this look has something to say now.
+            context.wake(&key(&resource.id));
+        }
+        if let Err(hold) = established {
             warn!(cluster = %resource.id, %hold, "can't serve while being deleted");
         }
     }

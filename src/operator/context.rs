@@ -1,7 +1,7 @@
 //! What all controllers share.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     fmt,
     sync::{
         Arc, OnceLock,
@@ -57,6 +57,8 @@ pub struct Context {
     pub wakes: Wakes,
     /// The connections, by ArangoCluster.
     pub connections: RwLock<HashMap<Id, Arc<Connected>>>,
+    /// The ArangoClusters that were looked at since the start, whether or not they could be connected to.
+    tried: Mutex<HashSet<Id>>,
     /// Versions of Secrets, without their bodies.
     pub secrets: SecretVersions,
     /// The metrics.
@@ -103,6 +105,7 @@ impl Context {
             wakes,
             unfilled: watch::Sender::new(caches),
             connections: RwLock::default(),
+            tried: Mutex::default(),
             secrets: SecretVersions::default(),
             metrics: Metrics::default(),
             synced: watch::Sender::new(false),
@@ -151,6 +154,21 @@ impl Context {
     /// The connection of an ArangoCluster.
     pub fn connection(&self, cluster: &Id) -> Option<Arc<Connected>> {
         self.connections.read().get(cluster).cloned()
+    }
+
+    /// Whether an ArangoCluster was looked at since the start. Before that nothing is known of it, and nothing is said.
+    pub fn was_tried(&self, cluster: &Id) -> bool {
+        self.tried.lock().contains(cluster)
+    }
+
+    /// An ArangoCluster was looked at; whether it was the first time.
+    pub fn tried(&self, cluster: &Id) -> bool {
+        self.tried.lock().insert(cluster.clone())
+    }
+
+    /// An ArangoCluster is gone.
+    pub fn disconnected(&self, cluster: &Id) {
+        self.tried.lock().remove(cluster);
     }
 
     /// Asks for a look at everybody who needs this.

@@ -17,7 +17,7 @@ use crate::{
     core::{
         Because, Consent, Hold, Origin, Reason, Status, Verdict,
         claim::{Claimant, holder},
-        condition::conditions,
+        condition::{READY, conditions},
     },
     kinds::Kind,
     reconcile::{Look, Outcome, Target, drive},
@@ -79,6 +79,9 @@ async fn look_after<K: Kind>(
         (Ok(_), None) => Err(Hold::invalid("the resource declares nothing")),
         (Ok(_), Some(object)) => owner(shared, resource_ref, &object),
     };
+    if verdict.is_ok() && is_unknown(context, &cluster) {
+        return Ok(Next::Retry(Reason::Pending));
+    }
     let verdict = verdict.and_then(|()| connected(context, &cluster));
     let (desired, connection) = match (desired, verdict) {
         (Ok(desired), Ok(connection)) => (desired, connection),
@@ -86,7 +89,7 @@ async fn look_after<K: Kind>(
             if is_too_early::<K>(context, resource_ref, resource, hold.reason) {
                 return Ok(Next::Soon);
             }
-            return hold_back::<K>(stored, hold).await;
+            return hold_back::<K>(context, stored, hold).await;
         }
     };
 
@@ -171,6 +174,14 @@ fn owner<K: Kind>(shared: &KindContext<K>, resource: &Ref, object: &Key) -> Resu
     }
 }
 
+/// Whether nobody has looked at the ArangoCluster yet. After a start that is so for a moment, and what was Ready before
+/// must not be said to be waiting: its next look wakes the resource.
+fn is_unknown(context: &Context, cluster: &Id) -> bool {
+    context.connection(cluster).is_none()
+        && !context.was_tried(cluster)
+        && context.find(super::connections::KIND, cluster).is_some()
+}
+
 /// The connection, or what is waited for.
 fn connected(context: &Context, cluster: &Id) -> Result<std::sync::Arc<Connected>, Hold> {
     context.connection(cluster).ok_or_else(|| {
@@ -210,9 +221,14 @@ fn is_too_early<K: Kind>(
 }
 
 /// Says why the resource can't go on. Nothing was touched.
-async fn hold_back<K: Kind>(stored: &mut Stored<'_, K::Resource>, hold: Hold) -> Result<Next, StoreError> {
+async fn hold_back<K: Kind>(
+    context: &Context,
+    stored: &mut Stored<'_, K::Resource>,
+    hold: Hold,
+) -> Result<Next, StoreError> {
     let (origin, memory) = stored.remembered();
     let reason = hold.reason;
+    call_for_a_person::<K>(context, stored, reason, &hold.message).await;
     write::<K>(stored, None, origin, memory, &hold.into()).await?;
     Ok(Next::Retry(reason))
 }
@@ -278,12 +294,22 @@ async fn tell<K: Kind>(
         let note = format!("a wider right applies again, so that a level may have risen: {raised}");
         context.event(resource, EventType::Warning, "RightsRaised", note).await;
     }
-    let verdict = &outcome.verdict;
+    call_for_a_person::<K>(context, stored, outcome.verdict.reason, &outcome.verdict.message).await;
+}
+
+/// An Event for what only a person can put right, unless the status says it already.
+async fn call_for_a_person<K: Kind>(
+    context: &Context,
+    stored: &Stored<'_, K::Resource>,
+    reason: Reason,
+    message: &str,
+) {
+    let resource = &stored.resource;
     let said = resource.status().is_some_and(|status| {
-        status.conditions.iter().any(|c| c.type_ == "Ready" && c.reason == verdict.reason.as_str())
+        status.conditions.iter().any(|c| c.type_ == READY && c.reason == reason.as_str())
     });
-    if verdict.reason.needs_a_person() && !said {
-        context.event(resource, EventType::Warning, verdict.reason.as_str(), verdict.message.clone()).await;
+    if reason.needs_a_person() && !said {
+        context.event(resource, EventType::Warning, reason.as_str(), message.to_owned()).await;
     }
 }
 
@@ -324,11 +350,14 @@ async fn remove<K: Kind>(
         stored.release().await?;
         return Ok(Next::Gone);
     }
+    if is_unknown(context, cluster) {
+        return Ok(Next::Retry(Reason::Pending));
+    }
     let connection = match connected(context, cluster) {
         Ok(connection) => connection,
         Err(hold) => {
             let hold = Hold::new(Reason::DeletionBlocked, hold.message);
-            return hold_back::<K>(stored, hold).await;
+            return hold_back::<K>(context, stored, hold).await;
         }
     };
 

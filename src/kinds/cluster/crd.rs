@@ -52,6 +52,7 @@ pub struct ArangoClusterSpec {
 
 /// How requests are spread over the coordinators.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(description = "")] // the field says it; a text here would take its place
 pub enum LoadBalancing {
     /// One after the other.
     RoundRobin,
@@ -73,6 +74,7 @@ pub struct Auth {
 
 /// A way to log in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(description = "")] // the field says it; a text here would take its place
 pub enum AuthMethod {
     /// A token, renewed before it ends.
     #[serde(rename = "JWT")]

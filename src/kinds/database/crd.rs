@@ -70,6 +70,7 @@ pub struct DatabaseOptions {
 /// How the collections of a database are spread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(description = "")] // the field says it; a text here would take its place
 pub enum Sharding {
     /// Each collection as it says itself.
     Flexible,
@@ -90,6 +91,7 @@ impl Sharding {
 /// What happens to the database when the resource is deleted: Retain (the default) leaves it and all its data on the
 /// server, Delete drops it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(description = "")] // the field says it; a text here would take its place
 pub enum DatabaseDeletionPolicy {
     /// It stays, with all its data.
     Retain,

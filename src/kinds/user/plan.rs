@@ -157,6 +157,7 @@ pub fn plan(desired: &Desired, observed: &Observed, memory: &UserMemory) -> Plan
     match observed.active {
         None => match source {
             Some(password) => {
+                own_the_secret(&mut plan, desired, observed);
                 let (password, active) = (password.clone(), desired.active);
                 plan.push(Action::Create { user: user(), active, password }, Because::Missing);
             }
@@ -176,6 +177,7 @@ pub fn plan(desired: &Desired, observed: &Observed, memory: &UserMemory) -> Plan
             if let Some(password) = source
                 && (observed.secret.is_none() || observed.secret != memory.password_secret)
             {
+                own_the_secret(&mut plan, desired, observed);
                 plan.push(
                     Action::SetPassword { user: user(), password: password.clone() },
                     Because::SecretChanged,
@@ -187,6 +189,17 @@ pub fn plan(desired: &Desired, observed: &Observed, memory: &UserMemory) -> Plan
         }
     }
     plan
+}
+
+/// A Secret that is there before its password is generated may be somebody else's: making it tells, since that keeps
+/// ours and refuses any other. Only before a password is set, so that a user in order has an empty plan.
+fn own_the_secret(plan: &mut Plan<Action>, desired: &Desired, observed: &Observed) {
+    if let Some(Source { secret, generate: Some(length) }) = &desired.password
+        && observed.secret.is_some()
+    {
+        let (user, secret) = (desired.name.clone(), secret.clone());
+        plan.push(Action::Generate { user, secret, length: *length }, Because::Bookkeeping);
+    }
 }
 
 /// Delete him if he is there.

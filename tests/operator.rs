@@ -1,0 +1,20 @@
+//! The operator as its users meet it: manifests go in through kubectl and a real API server, results come out over
+//! HTTP as a client of the database reads them. The operator is the built program, in a process of its own.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "the helpers of tests fail as tests do")]
+
+mod support;
+
+mod operator {
+    mod apply;
+    mod by_hand;
+    mod connection;
+    mod crash;
+    mod deletion;
+    mod kubectl;
+    mod ownership;
+    mod quiet;
+    mod refused;
+    mod secrecy;
+    mod waiting;
+}

@@ -1,0 +1,82 @@
+//! What goes with its resource, what stays, and that a deletion ends.
+
+use crate::support::{
+    PATIENCE, Server, World, database, grant, passwords, permission, user, user_with_password, within,
+};
+
+/// Two databases, one of which goes with its resource; a user; his rights on both.
+async fn triples(world: &World, server: &Server) {
+    let manifests = [
+        passwords(&[("alice", "her password")]),
+        database("kept", ""),
+        database("dropped", "deletionPolicy: Delete"),
+        user_with_password("alice", ""),
+        grant("alice", "kept", "access: rw"),
+        grant("alice", "dropped", "access: ro"),
+    ];
+    world.apply(&manifests.concat()).await;
+    let objects = [
+        "arangodatabase/kept",
+        "arangodatabase/dropped",
+        "arangouser/alice",
+        "arangopermission/alice-kept",
+        "arangopermission/alice-dropped",
+    ];
+    world.ready(&objects).await;
+    server.has_levels("alice", &[("kept", "rw"), ("dropped", "ro")]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rights_and_users_go_with_their_resources_and_databases_only_with_consent() {
+    let (world, server) = World::connected("5m").await;
+    triples(&world, &server).await;
+    server.make_user("bystander", "secret").await;
+
+    world.delete(&["arangopermission/alice-kept"]).await;
+    server.has_levels("alice", &[("dropped", "ro")]).await;
+
+    world.delete(&["arangodatabase/dropped", "arangodatabase/kept"]).await;
+    assert_eq!(server.databases().await, ["kept"], "kept retains, dropped does not");
+    assert_eq!(server.users().await, ["alice", "bystander"], "users outlive a database");
+    world.condition("arangopermission/alice-dropped", "Unknown", "ReferenceMissing").await;
+
+    world.delete(&["arangopermission/alice-dropped", "arangouser/alice"]).await;
+    assert_eq!(server.users().await, ["bystander"]);
+    assert_eq!(server.databases().await, ["kept"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_spec_tells_to_keep_or_to_remove_is_kept_or_removed_whoever_made_it() {
+    let (world, server) = World::connected("5m").await;
+    server.make_database("shop").await;
+    server.make_user("found", "secret").await;
+    server.set_level("found", "shop", "ro").await;
+    let manifests = [
+        passwords(&[("made", "his password")]),
+        user("found", "deletionPolicy: Delete"),
+        user_with_password("made", "deletionPolicy: Retain"),
+        permission("stays", "user: made, database: shop, access: rw, deletionPolicy: Retain"),
+    ];
+    world.apply(&manifests.concat()).await;
+    world.ready(&["arangouser/found", "arangouser/made", "arangopermission/stays"]).await;
+    world.delete(&["arangopermission/stays", "arangouser/found", "arangouser/made"]).await;
+    assert_eq!(server.users().await, ["made"]);
+    server.has_levels("made", &[("shop", "rw")]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deleting_the_namespace_ends() {
+    let (world, server) = World::connected("5m").await;
+    triples(&world, &server).await;
+    world.kubectl(&["delete", "namespace", &world.namespace, "--wait=false"]).await.unwrap();
+    let what = "the namespace is gone";
+    let ((), took) = within(PATIENCE * 2, what, async || {
+        match world.kubectl(&["get", "namespace", &world.namespace, "-o", "json"]).await {
+            Err(complaint) if complaint.contains("NotFound") => Ok(()),
+            other => Err(other),
+        }
+    })
+    .await;
+    eprintln!("FIGURE a namespace with a connection and five resources was gone after {took:?}");
+    assert!(server.databases().await.contains(&"kept".to_owned()), "nothing is dropped without consent");
+}

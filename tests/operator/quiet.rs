@@ -1,0 +1,161 @@
+//! A pass that finds nothing to do writes nothing, anywhere, and one reading serves all. Counted while a change made
+//! by hand is found and repaired: writing nothing because nothing is checked doesn't count.
+
+use std::collections::BTreeMap;
+
+use arango_operator::stand_in::LogEntry;
+use reqwest::Method;
+
+use crate::support::{
+    Server, World, database, eventually, grant, passwords, resource, user, user_with_password,
+};
+
+/// How many users have declared rights.
+const USERS: usize = 6;
+
+/// How many comparisons are watched before the change by hand, and after it.
+const COMPARISONS: usize = 3;
+
+/// Requests that are further apart, in seconds, belong to different comparisons: those are 0.9 s apart at least.
+const GAP: f64 = 0.3;
+
+/// Users with rights on several databases, one with a generated password, one without rights, and an object in
+/// conflict and one that waits: whoever is not Ready must be quiet as well.
+async fn declare(world: &World) -> Vec<String> {
+    let names: Vec<String> = (0..USERS).map(|n| format!("user-{n}")).collect();
+    let secrets: Vec<_> = names.iter().map(|name| (name.as_str(), name.as_str())).collect();
+    let mut manifests = passwords(&secrets);
+    let mut objects = Vec::new();
+    for name in ["shop", "depot", "archive"] {
+        manifests += &database(name, "");
+        objects.push(format!("arangodatabase/{name}"));
+    }
+    for name in &names {
+        manifests += &user_with_password(name, "");
+        objects.push(format!("arangouser/{name}"));
+        for place in ["shop", "depot", "archive"] {
+            manifests += &grant(name, place, "access: ro, collections: {'*': rw}");
+            objects.push(format!("arangopermission/{name}-{place}"));
+        }
+    }
+    manifests += &user("loner", "password: {generate: {}}");
+    objects.push("arangouser/loner".to_owned());
+    world.apply(&manifests).await;
+    world.ready(&objects.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    world.apply(&resource("ArangoDatabase", "twin", "name: shop")).await;
+    world.condition("arangodatabase/twin", "False", "Conflict").await;
+    world.apply(&grant("user-0", "nowhere", "access: ro")).await;
+    world.condition("arangopermission/user-0-nowhere", "Unknown", "ReferenceMissing").await;
+    objects
+}
+
+/// The requests since the log was cleared, by comparison.
+fn comparisons(server: &Server) -> Vec<Vec<LogEntry>> {
+    let mut groups: Vec<Vec<LogEntry>> = Vec::new();
+    let mut last = f64::MIN;
+    for entry in server.stand_in.request_log() {
+        if entry.time.0 - last > GAP {
+            groups.push(Vec::new());
+        }
+        last = entry.time.0;
+        groups.last_mut().unwrap().push(entry);
+    }
+    groups
+}
+
+/// Waits for so many comparisons after the log was cleared, and for the end of the last.
+async fn compared(server: &Server, count: usize) -> Vec<Vec<LogEntry>> {
+    eventually("the comparisons go on", async || {
+        let groups = comparisons(server);
+        // One more has begun: the ones before it are complete.
+        if groups.len() > count { Ok(groups[..count].to_vec()) } else { Err(groups.len()) }
+    })
+    .await
+}
+
+/// The reads that declared rights need: users, databases, and one listing for each user.
+fn only_the_reads_that_are_needed(groups: &[Vec<LogEntry>]) {
+    for group in groups {
+        let paths: Vec<_> = group.iter().map(|entry| format!("{} {}", entry.method, entry.path)).collect();
+        assert!(group.iter().all(|entry| entry.method == Method::GET), "{paths:#?}");
+        assert!(group.len() <= USERS + 2, "{} reads for {USERS} users: {paths:#?}", group.len());
+    }
+    let counts: Vec<_> = groups.iter().map(Vec::len).collect();
+    eprintln!("FIGURE reads per interval with {USERS} users who have declared rights: {counts:?}");
+}
+
+fn without(versions: &BTreeMap<String, String>, parts: &[&str]) -> BTreeMap<String, String> {
+    let left = versions.iter().filter(|(name, _)| !parts.iter().any(|part| name.contains(part)));
+    left.map(|(name, version)| (name.clone(), version.clone())).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pass_over_unchanged_objects_writes_nothing_while_a_change_by_hand_is_found_and_repaired() {
+    let (world, server) = World::connected("1s").await;
+    declare(&world).await;
+    // What the last changes made others do is over once a comparison is.
+    server.stand_in.clear_requests();
+    compared(&server, 1).await;
+
+    let writes = ["arangooperator_kubernetes_writes_total"];
+    let (versions, written) = (world.versions().await, world.operator().count(&writes).await);
+    server.stand_in.clear_requests();
+    let groups = compared(&server, COMPARISONS).await;
+    only_the_reads_that_are_needed(&groups);
+    assert_eq!(world.versions().await, versions);
+    assert_eq!(world.operator().count(&writes).await, written);
+
+    server.stand_in.clear_requests();
+    server.set_level("user-3", "depot", "rw").await;
+    world.event("arangopermission/user-3-depot", "DriftRepaired").await;
+    let repairs = server.writes();
+    let path = "/_api/user/user-3/database/depot";
+    assert_eq!(repairs.len(), 2, "one by hand and one repair: {repairs:?}");
+    assert!(repairs.iter().all(|entry| entry.path.ends_with(path)), "{repairs:?}");
+
+    server.stand_in.clear_requests();
+    let groups = compared(&server, COMPARISONS).await;
+    only_the_reads_that_are_needed(&groups);
+    // The Event is all that was written to Kubernetes.
+    let after = world.versions().await;
+    assert_eq!(without(&after, &["Event/user-3-depot."]), versions);
+    assert_eq!(world.operator().count(&writes).await, written + 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_writes_nothing_and_reads_no_more_than_a_comparison() {
+    let (mut world, server) = World::connected("1s").await;
+    let objects = declare(&world).await;
+    server.stand_in.clear_requests();
+    compared(&server, 1).await;
+    let versions = world.versions().await;
+    for how in ["killed", "told to end"] {
+        let operator = world.take_operator();
+        if how == "killed" {
+            operator.kill().await;
+        } else {
+            operator.terminate(crate::support::PATIENCE).await;
+        }
+        server.stand_in.clear_requests();
+        world.start_operator().await;
+        let passes = ["arangooperator_reconciles_total", "\"Ready\""];
+        eventually("everything was looked at", async || {
+            let count = world.operator().count(&passes).await;
+            if count > objects.len() as u64 { Ok(()) } else { Err(count) }
+        })
+        .await;
+        // The first comparison may come right after the start, before the last pass of it.
+        let groups = compared(&server, COMPARISONS).await;
+        let first: Vec<_> =
+            groups[0].iter().map(|entry| format!("{} {}", entry.method, entry.path)).collect();
+        eprintln!("FIGURE requests of a restart ({how}): {}", first.len());
+        assert!(first.len() <= USERS + 2 + 4, "a login, and what the deployment says of itself: {first:#?}");
+        only_the_reads_that_are_needed(&groups[1..]);
+        assert!(server.writes().is_empty(), "{:?}", server.writes());
+        assert_eq!(world.versions().await, versions, "{how}");
+        assert_eq!(world.operator().count(&["arangooperator_kubernetes_writes_total"]).await, 0, "{how}");
+    }
+    // It checks: a change by hand is repaired by the last one started.
+    server.set_level("user-3", "depot", "rw").await;
+    world.event("arangopermission/user-3-depot", "DriftRepaired").await;
+}

@@ -1,0 +1,117 @@
+//! The built program in a process of its own.
+
+use std::{
+    fs::OpenOptions,
+    path::Path,
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines},
+    process::{Child, ChildStdout, Command},
+    time::timeout,
+};
+
+use super::{PATIENCE, eventually};
+
+/// A running operator. Killed when it is dropped, and when the test's process ends without dropping anything.
+pub(crate) struct Operator {
+    /// Before the operator: it must be gone before the operator's process id can be somebody else's.
+    _guard: Child,
+    process: Child,
+    /// Held open: a program must not fail for want of somebody who reads what it prints.
+    _stdout: Lines<BufReader<ChildStdout>>,
+    health: String,
+    metrics: String,
+    http: reqwest::Client,
+}
+
+impl Operator {
+    /// Starts the program for one namespace. What it logs is added to `log`.
+    pub(super) async fn start(kubeconfig: &Path, namespace: &str, log: &Path, arguments: &[&str]) -> Self {
+        let log = OpenOptions::new().create(true).append(true).open(log).unwrap();
+        let mut process = Command::new(env!("CARGO_BIN_EXE_arango-operator"))
+            .args(["run", "--namespace", namespace])
+            .args(["--health-addr", "127.0.0.1:0", "--metrics-addr", "127.0.0.1:0"])
+            .args(arguments)
+            // Nothing of whoever runs the tests may change how it behaves.
+            .env_clear()
+            .env("KUBECONFIG", kubeconfig)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        // The pipe is ours alone; the kernel closes it however this process ends, and the guard goes on.
+        let guard = Command::new("sh")
+            .args(["-c", "read -r _; kill -KILL \"$0\""])
+            .arg(process.id().unwrap().to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut stdout = BufReader::new(process.stdout.take().unwrap()).lines();
+        let health = address(&mut stdout, "health").await;
+        let metrics = address(&mut stdout, "metrics").await;
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self { _guard: guard, process, _stdout: stdout, health, metrics, http }
+    }
+
+    /// Waits until it has seen all that there is.
+    pub(super) async fn is_ready(&self) {
+        eventually("the operator is ready", async || {
+            let answer = self.http.get(format!("{}/readyz", self.health)).send().await;
+            match answer {
+                Ok(answer) if answer.status().is_success() => Ok(()),
+                other => Err(other.map(|answer| answer.status())),
+            }
+        })
+        .await;
+    }
+
+    fn pid(&self) -> Pid {
+        let id = self.process.id().expect("the operator has ended by itself");
+        Pid::from_raw(i32::try_from(id).unwrap()).unwrap()
+    }
+
+    /// Ends it as a crash does.
+    pub(crate) async fn kill(mut self) {
+        self.process.kill().await.unwrap();
+    }
+
+    /// Ends it as Kubernetes does, and waits.
+    pub(crate) async fn terminate(mut self, limit: Duration) -> ExitStatus {
+        kill_process(self.pid(), Signal::TERM).unwrap();
+        timeout(limit, self.process.wait()).await.expect("the operator ends in time").unwrap()
+    }
+
+    /// The samples of the metrics whose name and labels contain all of these.
+    pub(crate) async fn samples(&self, parts: &[&str]) -> Vec<(String, f64)> {
+        let answer = self.http.get(format!("{}/metrics", self.metrics)).send().await.unwrap();
+        let text = answer.text().await.unwrap();
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        lines
+            .filter(|line| parts.iter().all(|part| line.contains(part)))
+            .filter_map(|line| line.rsplit_once(' '))
+            .map(|(sample, value)| (sample.to_owned(), value.parse().unwrap()))
+            .collect()
+    }
+
+    /// The sum of those samples, which must be whole.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counters of a short run")]
+    pub(crate) async fn count(&self, parts: &[&str]) -> u64 {
+        self.samples(parts).await.iter().map(|(_, value)| *value as u64).sum()
+    }
+}
+
+async fn address(stdout: &mut Lines<BufReader<ChildStdout>>, what: &str) -> String {
+    let line = timeout(PATIENCE, stdout.next_line()).await.expect("the operator starts in time").unwrap();
+    let line = line.expect("the operator says where it listens before it ends");
+    let address = line.strip_prefix(what).map(str::trim);
+    address.unwrap_or_else(|| panic!("expected the address of {what}, got {line:?}")).to_owned()
+}

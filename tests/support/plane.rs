@@ -1,0 +1,46 @@
+//! The one control plane of a test binary.
+
+use std::path::Path;
+
+use arango_operator::control_plane::{ControlPlane, Options, Progress};
+use tokio::{process::Command, sync::OnceCell};
+
+/// Started by whoever is first. Nobody stops it: it ends with the process.
+static PLANE: OnceCell<ControlPlane> = OnceCell::const_new();
+
+/// The control plane with our CRDs.
+pub(super) async fn plane() -> &'static ControlPlane {
+    PLANE
+        .get_or_init(|| async {
+            let tell = |progress: Progress| {
+                if !progress.is_repetition() {
+                    eprintln!("{progress}");
+                }
+            };
+            let plane = ControlPlane::start(Options::default(), &tell).await.unwrap();
+            install(&plane).await;
+            plane
+        })
+        .await
+}
+
+/// kubectl as the administrator. What it caches stays in the plane's own folder.
+pub(super) fn kubectl(plane: &ControlPlane) -> Command {
+    let mut command = Command::new(plane.kubectl().expect("the tools of the control plane include kubectl"));
+    command.arg("--kubeconfig").arg(plane.kubeconfig_path());
+    command.arg("--cache-dir").arg(plane.data_dir().join("kubectl-cache"));
+    command.kill_on_drop(true);
+    command
+}
+
+/// Installs the CRDs as the documentation says, and waits until they are served.
+async fn install(plane: &ControlPlane) {
+    let crds = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds");
+    run(kubectl(plane).args(["apply", "--server-side", "--kustomize"]).arg(crds)).await;
+    run(kubectl(plane).args(["wait", "crd", "--all", "--for=condition=Established", "--timeout=60s"])).await;
+}
+
+async fn run(command: &mut Command) {
+    let output = command.output().await.unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
