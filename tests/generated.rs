@@ -64,10 +64,9 @@ impl Lint {
         }
         // Also shows where the description of a field was lost to that of its type.
         let says = |word: &str| schema["description"].as_str().is_some_and(|text| text.contains(word));
-        if path.starts_with(".spec") && !path.ends_with("[]") && has("enum") && !has("default") {
-            if !(says("left out") || says("default")) {
-                self.hole(path, "doesn't say what holds if it is left out");
-            }
+        let is_choice = path.starts_with(".spec") && !path.ends_with("[]") && has("enum");
+        if is_choice && !has("default") && !says("left out") && !says("default") {
+            self.hole(path, "doesn't say what holds if it is left out");
         }
         if let Some(format) = schema["format"].as_str()
             && format.starts_with("uint")

@@ -22,14 +22,12 @@ const RBAC: &str = "rbac.authorization.k8s.io";
 
 /// Every right of the operator. The same for one namespace and for all.
 pub fn rules() -> Vec<PolicyRule> {
-    let cluster = vec![cluster()];
-    let all = [cluster, kinds()].concat();
+    let all = [vec![cluster()], kinds()].concat();
     let statuses: Vec<_> = all.iter().map(|plural| format!("{plural}/status")).collect();
     vec![
-        // The caches; and a resource is read again when somebody else wrote it in between.
-        rule(GROUP, &all, &["get", "list", "watch"]),
-        // The claim and the finalizer. An ArangoCluster has neither.
-        rule(GROUP, &kinds(), &["patch"]),
+        // The caches, and a resource is read again when somebody else wrote it in between; the claim and the finalizer.
+        // RBAC can't say "metadata only"; nothing of ours writes a spec.
+        rule(GROUP, &all, &["get", "list", "patch", "watch"]),
         rule(GROUP, &statuses, &["update"]),
         // Watched by metadata, read when needed. Generated passwords are created; nothing is ever overwritten.
         rule("", &["secrets".to_owned()], &["create", "get", "list", "watch"]),

@@ -265,7 +265,9 @@ impl Operator {
                 Ok(line) => {
                     operator.health = line.strip_prefix("health ").map(str::to_owned).unwrap_or_default();
                 }
-                Err(_) => panic!("the operator doesn't say where it listens:\n{}", operator.log()),
+                Err(error) => {
+                    panic!("{error}: the operator doesn't say where it listens:\n{}", operator.log())
+                }
             }
         }
         operator

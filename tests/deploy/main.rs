@@ -34,16 +34,12 @@ use serde_json::json;
 use machine::{Machine, Operator, PASSWORD, Right, eventually, repository, used};
 
 const GROUP: &str = "arango-operator.dev";
+const KINDS: [&str; 4] = ["arangoclusters", "arangodatabases", "arangousers", "arangopermissions"];
 
 /// All that the operator may do: group, resources, verbs. A line that is added here is a right that every user of the
 /// operator gives away.
-const RIGHTS: [(&str, &[&str], &[&str]); 5] = [
-    (
-        GROUP,
-        &["arangoclusters", "arangodatabases", "arangousers", "arangopermissions"],
-        &["get", "list", "watch"],
-    ),
-    (GROUP, &["arangodatabases", "arangousers", "arangopermissions"], &["patch"]),
+const RIGHTS: [(&str, &[&str], &[&str]); 4] = [
+    (GROUP, &KINDS, &["get", "list", "patch", "watch"]),
     (
         GROUP,
         &[
@@ -250,9 +246,8 @@ fn beyond() -> Vec<Right> {
         Right::new("events.k8s.io", "events", "list"),
         Right::new("rbac.authorization.k8s.io", "clusterroles", "escalate"),
         Right::new("rbac.authorization.k8s.io", "rolebindings", "create"),
-        Right::new(GROUP, "arangoclusters", "patch"),
     ];
-    for kind in ["arangoclusters", "arangodatabases", "arangousers", "arangopermissions"] {
+    for kind in KINDS {
         for verb in ["create", "update", "delete", "deletecollection"] {
             beyond.push(Right::new(GROUP, kind, verb));
         }
@@ -368,7 +363,7 @@ async fn people_edit_all_but_connections(machine: &Machine) {
         if view && edit { Ok(()) } else { Err(format!("view {view}, edit {edit}")) }
     })
     .await;
-    for kind in ["arangoclusters", "arangodatabases", "arangousers", "arangopermissions"] {
+    for kind in KINDS {
         for verb in ["create", "update", "patch", "delete", "deletecollection"] {
             assert_eq!(may("editer", verb, kind).await, kind != "arangoclusters", "{verb} {kind}");
             assert!(!may("viewer", verb, kind).await, "{verb} {kind}");
