@@ -74,10 +74,13 @@ pub async fn run(args: DemoArgs) -> Result<ExitCode> {
         ended = stage.end() => ended,
         () = stop.asked() => Err(anyhow::anyhow!("not waited for the end of everything; it ends by itself")),
     };
-    if ended.is_ok() {
-        screen.done("ended; the data is removed");
+    match &ended {
+        Ok(true) => screen.done("ended; the data is removed"),
+        // Its start was broken off, and it is not there to be waited for.
+        Ok(false) => screen.say("the control plane's processes and data are gone within seconds"),
+        Err(_) => screen.end_line(),
     }
-    outcome.and(ended).map(|()| ExitCode::SUCCESS)
+    outcome.and(ended).map(|_| ExitCode::SUCCESS)
 }
 
 /// The demo.
