@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     time::timeout,
@@ -58,9 +58,13 @@ pub async fn run(args: DemoArgs) -> Result<ExitCode> {
     let filter = super::run::filter(&args.log)?;
     let mut stop = Stop::new()?;
     let mut stage = Stage::default();
+    let mut interrupted = false;
     let outcome = tokio::select! {
         outcome = steps(&args, filter, &mut stage, &screen) => outcome,
-        () = stop.asked() => Err(anyhow::anyhow!("interrupted before everything was Ready")),
+        () = stop.asked() => {
+            interrupted = true;
+            Err(anyhow!("interrupted before everything was Ready"))
+        }
     };
     let outcome = match outcome {
         Ok(()) if !args.once => tokio::select! {
@@ -72,12 +76,17 @@ pub async fn run(args: DemoArgs) -> Result<ExitCode> {
     screen.draw("ending …");
     let ended = tokio::select! {
         ended = stage.end() => ended,
-        () = stop.asked() => Err(anyhow::anyhow!("not waited for the end of everything; it ends by itself")),
+        () = stop.asked() => Err(anyhow!("not waited for the end of everything; it ends by itself")),
     };
-    if ended.is_ok() {
-        screen.done("ended; the data is removed");
+    match &ended {
+        Ok(true) => screen.done("ended; the data is removed"),
+        // Its start was broken off, and it is not there to be waited for.
+        Ok(false) if interrupted => {
+            screen.say("the control plane's processes and data are gone within seconds")
+        }
+        _ => screen.end_line(),
     }
-    outcome.and(ended).map(|()| ExitCode::SUCCESS)
+    outcome.and(ended).map(|_| ExitCode::SUCCESS)
 }
 
 /// The demo.

@@ -119,9 +119,9 @@ pub(super) async fn wait_until_ready(client: &Client, screen: &Screen) -> Result
             return Ok(resources);
         }
         if begin.elapsed() > ALL_READY {
-            let list: String = waiting.iter().map(|row| format!("\n  {}", row.complaint())).collect();
+            let list = waiting.iter().map(|row| row.complaint()).collect::<Vec<_>>().join("\n  ");
             bail!(
-                "{} of {} resources are not Ready after {} s; run again with --log info to see why:{list}",
+                "{} of {} resources are not Ready after {} s; run again with --log info to see why:\n  {list}",
                 waiting.len(),
                 rows.len(),
                 ALL_READY.as_secs()

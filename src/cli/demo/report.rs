@@ -91,7 +91,7 @@ pub(super) fn invitation(running: &Running<'_>, style: &Style) -> String {
     match kubectl {
         Some(kubectl) if !on_path("kubectl") => {
             let folder = kubectl.parent().unwrap_or(kubectl);
-            let _ = writeln!(text, "  export PATH=\"$PATH:\"{}   # kubectl is there", quoted(folder));
+            let _ = writeln!(text, "  export PATH=\"$PATH\":{}   # kubectl is there", quoted(folder));
         }
         None if !on_path("kubectl") => {
             text.push_str("  # kubectl is not on PATH; its folder can be named by KUBEBUILDER_ASSETS\n");

@@ -72,12 +72,11 @@ impl Stage {
         config.jwt_secret = rand::random::<[u8; 32]>().to_vec();
         let mut options = stand_in::Options::new(config);
         options.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
-        let stand_in = match StandIn::start(options.clone()).await {
-            Ok(stand_in) => stand_in,
-            Err(_) => {
-                options.listen.set_port(0);
-                StandIn::start(options).await.context("no free ports were found for the coordinators")?
-            }
+        let stand_in = if let Ok(stand_in) = StandIn::start(options.clone()).await {
+            stand_in
+        } else {
+            options.listen.set_port(0);
+            StandIn::start(options).await.context("no free ports were found for the coordinators")?
         };
         screen.done(format_args!("three coordinators answer on {}", stand_in.endpoints().join(", ")));
         self.stand_in = Some(stand_in);
@@ -145,8 +144,9 @@ impl Stage {
         }
     }
 
-    /// Ends everything, the last that was started first, and says what went wrong first.
-    pub(super) async fn end(&mut self) -> Result<()> {
+    /// Ends everything, the last that was started first, and says what went wrong first; otherwise, whether there was
+    /// a control plane to end.
+    pub(super) async fn end(&mut self) -> Result<bool> {
         let mut outcome = Ok(());
         if let Some(Operator { stop, task, .. }) = self.operator.take() {
             stop.cancel();
@@ -159,9 +159,11 @@ impl Stage {
         if let Some(stand_in) = self.stand_in.take() {
             outcome = outcome.and(stand_in.stop().await);
         }
-        if let Some(plane) = self.plane.take() {
+        let plane = self.plane.take();
+        let was_there = plane.is_some();
+        if let Some(plane) = plane {
             outcome = outcome.and(plane.stop().await.map_err(Error::new));
         }
-        outcome
+        outcome.map(|()| was_there)
     }
 }
