@@ -395,7 +395,33 @@ async fn the_api_server_stores_what_is_generated_as_it_is() {
     machine.kubectl_succeeds(&["diff", "--server-side", "-k", deploy]);
     machine.kubectl_succeeds(&["diff", "-k", crds]);
     machine.kubectl_succeeds(&["diff", "-k", deploy]);
+    keys_are_bounded(&machine).await;
     stop(machine).await;
+}
+
+/// A schema can't bound the keys of a map; a rule does.
+async fn keys_are_bounded(machine: &Machine) {
+    for (length, is_taken) in [(256, true), (257, false)] {
+        let spec = json!({
+            "clusterRef": {"name": "prod"}, "user": "app", "database": "shop", "collections": {"c".repeat(length): "ro"},
+        });
+        let metadata = json!({"name": "app-shop", "namespace": "default"});
+        let (version, kind) = (format!("{GROUP}/v1alpha1"), "ArangoPermission");
+        let manifest = json!({"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec});
+        let path = machine.folder.path().join("permission.json");
+        std::fs::write(&path, manifest.to_string()).unwrap();
+        // The definitions were stored a moment ago and are served a moment later.
+        eventually("the API server decides", async || {
+            let output = machine.kubectl(&["apply", "--dry-run=server", "-f", path.to_str().unwrap()]);
+            let refusal = String::from_utf8_lossy(&output.stderr).contains("at most 256 characters");
+            if output.status.success() == is_taken && refusal != is_taken {
+                Ok(())
+            } else {
+                Err(format!("{output:?}"))
+            }
+        })
+        .await;
+    }
 }
 
 async fn stop(machine: Machine) {
