@@ -28,6 +28,8 @@ use self::{
 };
 use super::screen::{Screen, may_colour};
 
+/// How long a step with the API server may take, whatever is waited for in it: longer than its own limits.
+const SETUP: Duration = Duration::from_secs(90);
 /// How long reading everything back may take.
 const READ_BACK: Duration = Duration::from_secs(30);
 
@@ -82,7 +84,7 @@ pub async fn run(args: DemoArgs) -> Result<ExitCode> {
         Ok(true) => screen.done("ended; the data is removed"),
         // Its start was broken off, and it is not there to be waited for.
         Ok(false) if interrupted => {
-            screen.say("the control plane's processes and data are gone within seconds")
+            screen.say("the control plane's processes and data are gone within seconds");
         }
         _ => screen.end_line(),
     }
@@ -98,17 +100,18 @@ async fn steps(args: &DemoArgs, filter: EnvFilter, stage: &mut Stage, screen: &A
     let client = stage.client().await?;
 
     screen.draw("installing the definitions of the resources");
-    let count = kubernetes::install_crds(&client).await?;
+    let count = within(SETUP, "installing the definitions", kubernetes::install_crds(&client)).await?;
     screen.done(format_args!("{count} custom resource definitions are installed"));
 
     stage.start_operator(client.clone(), screen).await?;
 
     let objects = manifests::quickstart(&stage.endpoints(), stage.root_password())?;
     let applied = Instant::now();
-    kubernetes::apply(&client, &objects, screen).await?;
+    within(SETUP, "applying examples/quickstart", kubernetes::apply(&client, &objects, screen)).await?;
     screen.done(format_args!("examples/quickstart is applied: {} objects", objects.len()));
 
-    let resources = kubernetes::wait_until_ready(&client, screen).await?;
+    let ready = kubernetes::wait_until_ready(&client, screen);
+    let resources = within(SETUP, "waiting for the resources", ready).await?;
     let seconds = applied.elapsed().as_secs_f64();
     screen
         .done(format_args!("{} resources are Ready, {seconds:.1} s after the first", resources.rows().len()));
@@ -143,8 +146,13 @@ async fn read_back(
         ));
         Ok(held)
     };
-    timeout(READ_BACK, reading).await.unwrap_or_else(|_| {
-        bail!("reading everything back took longer than {} s; is the machine busy?", READ_BACK.as_secs())
+    within(READ_BACK, "reading everything back", reading).await
+}
+
+/// A limit for what somebody else has to answer.
+async fn within<T>(limit: Duration, what: &str, step: impl Future<Output = Result<T>>) -> Result<T> {
+    timeout(limit, step).await.unwrap_or_else(|_| {
+        bail!("{what} took longer than {} s: is the machine busy? Try again", limit.as_secs())
     })
 }
 
