@@ -36,6 +36,9 @@ const CONCURRENCY: u16 = 32;
 /// alone would repeat for minutes.
 const DEADLINE: Duration = Duration::from_secs(120);
 
+/// From so many on, what we wrote is looked through for what the cache has seen.
+const WRITTEN_MANY: usize = 256;
+
 /// What waits for something that wakes it is looked at this often all the same.
 const SLOW: Duration = Duration::from_secs(600);
 /// The first repetition after a failure; it doubles.
@@ -93,17 +96,30 @@ impl<K: Kind> KindContext<K> {
 
     /// Keeps what we wrote until the cache has seen it.
     pub fn wrote(&self, id: &Id, resource: K::Resource) {
-        self.written.lock().insert(id.clone(), resource);
+        let mut written = self.written.lock();
+        // Of what is not looked at again nobody would notice that the cache has seen it, or that it is gone.
+        if written.len() >= WRITTEN_MANY && written.len().is_power_of_two() {
+            written.retain(|id, ours| {
+                let cached = self.store.get(&ObjectRef::new(&id.name).within(&id.namespace));
+                cached.is_some_and(|cached| is_newer(ours, &*cached))
+            });
+        }
+        written.insert(id.clone(), resource);
     }
 }
 
 /// Whether our copy is a later state of the same object. Resource versions are compared as numbers, which they are
-/// in every API server on etcd; where one isn't, the cache is believed.
+/// in every API server on etcd; where one isn't, the cache is believed. The write that takes off the last finalizer
+/// of a deleted object is answered with the version before it.
 fn is_newer<R: Resource>(ours: &R, cached: &R) -> bool {
     let version =
         |resource: &R| resource.meta().resource_version.as_ref().and_then(|v| v.parse::<u64>().ok());
     ours.meta().uid == cached.meta().uid
-        && matches!((version(ours), version(cached)), (Some(ours), Some(cached)) if ours > cached)
+        && matches!(
+            (version(ours), version(cached)),
+            (Some(our), Some(their))
+                if our > their || our == their && ours.finalizers().len() < cached.finalizers().len()
+        )
 }
 
 /// Says what a resource needs and declares.
@@ -217,7 +233,11 @@ async fn reconcile<K: Kind>(
     }
     let resource_ref = Ref { kind: K::NAME, id: Id::of(&*resource) };
     let started = Instant::now();
-    let resource = shared.latest(&resource_ref.id).unwrap_or(resource);
+    let Some(resource) = shared.latest(&resource_ref.id) else {
+        // Gone since the pass was asked for: what it was is no reason to do anything.
+        context.succeeded(&resource_ref);
+        return Ok(Action::await_change());
+    };
     let result = timeout(DEADLINE, pass::pass::<K>(&shared, &resource_ref, &resource)).await;
     let seconds = started.elapsed().as_secs_f64();
     let next = match result {
