@@ -11,6 +11,7 @@ mod operator {
     mod connection;
     mod crash;
     mod deletion;
+    mod interrupted;
     mod kubectl;
     mod ownership;
     mod quiet;

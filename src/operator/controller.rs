@@ -105,12 +105,17 @@ impl<K: Kind> KindContext<K> {
 }
 
 /// Whether our copy is a later state of the same object. Resource versions are compared as numbers, which they are
-/// in every API server on etcd; where one isn't, the cache is believed.
+/// in every API server on etcd; where one isn't, the cache is believed. The write that takes off the last finalizer
+/// of a deleted object is answered with the version before it.
 fn is_newer<R: Resource>(ours: &R, cached: &R) -> bool {
     let version =
         |resource: &R| resource.meta().resource_version.as_ref().and_then(|v| v.parse::<u64>().ok());
     ours.meta().uid == cached.meta().uid
-        && matches!((version(ours), version(cached)), (Some(ours), Some(cached)) if ours > cached)
+        && matches!(
+            (version(ours), version(cached)),
+            (Some(our), Some(their))
+                if our > their || our == their && ours.finalizers().len() < cached.finalizers().len()
+        )
 }
 
 /// Says what a resource needs and declares.
@@ -237,7 +242,11 @@ async fn reconcile<K: Kind>(
     }
     let resource_ref = Ref { kind: K::NAME, id: Id::of(&*resource) };
     let started = Instant::now();
-    let resource = shared.latest(&resource_ref.id).unwrap_or(resource);
+    let Some(resource) = shared.latest(&resource_ref.id) else {
+        // Gone since the pass was asked for: what it was is no reason to do anything.
+        context.succeeded(&resource_ref);
+        return Ok(Action::await_change());
+    };
     let result = timeout(DEADLINE, pass::pass::<K>(&shared, &resource_ref, &resource)).await;
     let seconds = started.elapsed().as_secs_f64();
     let next = match result {

@@ -53,7 +53,10 @@ pub async fn pass<K: Kind>(
 ) -> Result<Next, StoreError> {
     let mut stored = Stored::<K::Resource>::new(&shared.context, resource.clone());
     let next = look_after(shared, resource_ref, resource, &mut stored).await;
-    if stored.resource.meta().resource_version != resource.meta().resource_version {
+    // The write that releases a deleted resource leaves the version as it was.
+    if stored.resource.meta().resource_version != resource.meta().resource_version
+        || stored.resource.finalizers() != resource.finalizers()
+    {
         shared.wrote(&resource_ref.id, stored.resource);
     }
     next
@@ -374,7 +377,11 @@ async fn remove<K: Kind>(
         context.wake(&Key::Object(cluster.clone(), K::object(&desired)));
         return Ok(Next::Gone);
     }
+    let told = outcome.verdict.reason == Reason::DeletionBlocked;
     let verdict = Verdict { reason: Reason::DeletionBlocked, message: outcome.verdict.message };
+    if !told {
+        call_for_a_person::<K>(context, stored, verdict.reason, &verdict.message).await;
+    }
     write::<K>(stored, None, origin, outcome.memory, &verdict).await?;
     Ok(Next::Retry(verdict.reason))
 }

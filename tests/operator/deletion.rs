@@ -65,6 +65,56 @@ async fn what_the_spec_tells_to_keep_or_to_remove_is_kept_or_removed_whoever_mad
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_waits_for_a_dead_server_and_ends_when_it_answers() {
+    let (world, server) = World::connected("5m").await;
+    triples(&world, &server).await;
+    for coordinator in 0..3 {
+        server.stand_in.stop_coordinator(coordinator).await.unwrap();
+    }
+    let objects = ["arangodatabase/dropped", "arangouser/alice", "arangopermission/alice-kept"];
+    let mut delete = vec!["delete", "--wait=false"];
+    delete.extend(objects);
+    world.kubectl(&delete).await.unwrap();
+    for object in objects {
+        let message = world.condition(object, "False", "DeletionBlocked").await;
+        assert!(message.contains("trying again"), "{message}");
+        world.event(object, "DeletionBlocked").await;
+    }
+    // A database that stays needs no server to be let go.
+    world.delete(&["arangodatabase/kept"]).await;
+    server.stand_in.start_coordinator(0).await.unwrap();
+    for object in objects {
+        world.gone(object).await;
+    }
+    assert_eq!(server.databases().await, ["kept"]);
+    assert!(server.users().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_not_be_removed_because_the_cluster_is_gone_is_named_and_let_go() {
+    let (world, server) = World::connected("5m").await;
+    triples(&world, &server).await;
+    world.delete(&["arangocluster/prod"]).await;
+    server.stand_in.clear_requests();
+    let objects = [
+        "arangodatabase/dropped",
+        "arangodatabase/kept",
+        "arangouser/alice",
+        "arangopermission/alice-kept",
+        "arangopermission/alice-dropped",
+    ];
+    world.delete(&objects).await;
+    for object in ["arangodatabase/dropped", "arangouser/alice"] {
+        let event = world.event(object, "LeftBehind").await;
+        assert!(event.contains("prod"), "{event}");
+    }
+    assert!(world.events_of("arangodatabase/kept").await.is_empty(), "that one was to stay");
+    assert_eq!(world.operator().count(&["arangooperator_left_behind_total"]).await, 4);
+    assert!(server.writes().is_empty(), "{:?}", server.writes());
+    assert_eq!(server.login("alice", "her password").await, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn deleting_the_namespace_ends() {
     let (world, server) = World::connected("5m").await;
     triples(&world, &server).await;

@@ -159,3 +159,18 @@ async fn a_restart_writes_nothing_and_reads_no_more_than_a_comparison() {
     server.set_level("user-3", "depot", "rw").await;
     world.event("arangopermission/user-3-depot", "DriftRepaired").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_restart_without_a_connection_everybody_says_what_is_missing() {
+    let (mut world, server) = World::connected("1s").await;
+    world.apply(&database("shop", "")).await;
+    world.ready(&["arangodatabase/shop"]).await;
+    world.take_operator().kill().await;
+    world.kubectl(&["delete", "secret", "prod-root"]).await.unwrap();
+    world.start_operator().await;
+    world.condition("arangocluster/prod", "Unknown", "SecretMissing").await;
+    let message = world.condition("arangodatabase/shop", "Unknown", "ClusterMissing").await;
+    assert!(message.contains("prod"), "{message}");
+    world.apply(&server.manifest("1s")).await;
+    world.ready(&["arangocluster/prod", "arangodatabase/shop"]).await;
+}

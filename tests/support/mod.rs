@@ -12,7 +12,7 @@ pub(crate) use server::{ROOT_PASSWORD, Server};
 pub(crate) use wait::{PATIENCE, eventually, within};
 pub(crate) use world::World;
 
-/// A resource of ours on the ArangoCluster `prod`. `spec` is the rest of its spec, as YAML in one line.
+/// A resource of ours on the `ArangoCluster` `prod`. `spec` is the rest of its spec, as YAML in one line.
 pub(crate) fn resource(kind: &str, name: &str, spec: &str) -> String {
     document(kind, name, &format!("{{clusterRef: {{name: prod}}, {spec}}}"))
 }
@@ -24,27 +24,27 @@ pub(crate) fn document(kind: &str, name: &str, spec: &str) -> String {
     )
 }
 
-/// An ArangoDatabase.
+/// An `ArangoDatabase`.
 pub(crate) fn database(name: &str, spec: &str) -> String {
     resource("ArangoDatabase", name, spec)
 }
 
-/// An ArangoUser.
+/// An `ArangoUser`.
 pub(crate) fn user(name: &str, spec: &str) -> String {
     resource("ArangoUser", name, spec)
 }
 
-/// An ArangoUser whose password is in the Secret `passwords`, under his own name.
+/// An `ArangoUser` whose password is in the Secret `passwords`, under his own name.
 pub(crate) fn user_with_password(name: &str, spec: &str) -> String {
     user(name, &format!("password: {{secretRef: {{name: passwords, key: {name}}}}}, {spec}"))
 }
 
-/// An ArangoPermission.
+/// An `ArangoPermission`.
 pub(crate) fn permission(name: &str, spec: &str) -> String {
     resource("ArangoPermission", name, spec)
 }
 
-/// The ArangoPermission `USER-DATABASE` for an ArangoUser and an ArangoDatabase.
+/// The `ArangoPermission` `USER-DATABASE` for an `ArangoUser` and an `ArangoDatabase`.
 pub(crate) fn grant(user: &str, database: &str, spec: &str) -> String {
     let references = format!("userRef: {{name: {user}}}, databaseRef: {{name: {database}}}, {spec}");
     permission(&format!("{user}-{database}"), &references)

@@ -58,7 +58,7 @@ impl Server {
         Self { stand_in, http: Client::builder().no_proxy().build().unwrap() }
     }
 
-    /// The ArangoCluster `prod` that leads here, and the Secret with the operator's account.
+    /// The `ArangoCluster` `prod` that leads here, and the Secret with the operator's account.
     pub(crate) fn manifest(&self, interval: &str) -> String {
         self.manifest_for(("root", ROOT_PASSWORD), &format!("drift: {{interval: {interval}}}"))
     }

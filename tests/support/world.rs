@@ -160,9 +160,10 @@ impl World {
     }
 
     /// Asks for deletion, and waits until it has happened.
-    pub(crate) async fn delete(&self, objects: &[&str]) {
+    pub(crate) async fn delete(&self, objects: &[impl AsRef<str>]) {
+        let objects: Vec<_> = objects.iter().map(AsRef::as_ref).collect();
         let mut arguments = vec!["delete", "--wait=false"];
-        arguments.extend(objects);
+        arguments.extend(&objects);
         self.kubectl(&arguments).await.unwrap();
         join_all(objects.iter().map(|object| self.gone(object))).await;
     }
