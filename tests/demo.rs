@@ -44,11 +44,14 @@ impl Demo {
     }
 
     /// Reads up to the line that contains `text`, which is the last one.
-    fn read_until(&self, text: &str) -> Vec<String> {
+    fn read_until(&mut self, text: &str) -> Vec<String> {
         let begin = Instant::now();
         let mut lines = Vec::new();
         while !lines.last().is_some_and(|line: &String| line.contains(text)) {
-            lines.push(self.lines.recv_timeout(START.saturating_sub(begin.elapsed())).unwrap());
+            match self.lines.recv_timeout(START.saturating_sub(begin.elapsed())) {
+                Ok(line) => lines.push(line),
+                Err(error) => panic!("{error} before {text:?}; {lines:#?} {:?}", self.end(END)),
+            }
         }
         lines
     }
@@ -153,7 +156,7 @@ fn an_interrupt_ends_it_with_all_that_it_started() {
     // It waited: nothing is left at the moment at which it ends.
     assert!(!programs.values().any(|program| test_kill_process(*program).is_ok()), "{programs:?}");
     assert!(!folder.exists());
-    assert!(coordinators.iter().all(|coordinator| TcpStream::connect(coordinator).is_err()));
+    // The coordinators' ports went with the process, and may be somebody else's by now.
 }
 
 #[test]
