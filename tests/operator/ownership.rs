@@ -1,6 +1,8 @@
 //! One object, one owner; accounts that are never managed; passwords that are made.
 
-use crate::support::{ROOT_PASSWORD, Server, World, permission, resource, secret, user, user_with_password};
+use crate::support::{
+    PATIENCE, ROOT_PASSWORD, Server, World, permission, resource, secret, user, user_with_password, within,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_second_resource_for_one_database_never_acts_and_takes_over_when_the_first_goes() {
