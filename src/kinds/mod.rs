@@ -211,3 +211,14 @@ pub enum ExecuteError {
     #[error(transparent)]
     Held(#[from] Hold),
 }
+
+impl ExecuteError {
+    /// Whether the action may have been carried out all the same, so that nothing is known any more of what it is
+    /// about. Our writes are repeated by the pool, so also where in the end nobody could be reached.
+    pub fn leaves_open(&self) -> bool {
+        match self {
+            Self::Server(error) => error.may_have_run() || error.class() == arango::Class::Unreachable,
+            Self::Held(_) => false,
+        }
+    }
+}

@@ -20,7 +20,7 @@ pub use self::{
     snapshot::{Look, Part},
 };
 use crate::{
-    core::{Consent, Hold, Origin, Reason, Risk, Verdict, policy::allow},
+    core::{Consent, Hold, Origin, Reason, Risk, Step, Verdict, policy::allow},
     kinds::{Execution, Kind},
 };
 
@@ -90,6 +90,7 @@ pub async fn drive<K: Kind, J: Journal<K>>(
     journal: &mut J,
 ) -> Result<Outcome<K>, J::Error> {
     let Target { desired, mut memory, origin, deleting, mut begun } = target;
+    let owned = origin.is_some();
     let mut outcome = Outcome::new(memory.clone(), origin);
     if let Some(hold) = K::protected(desired, server.account.as_deref()) {
         outcome.verdict = hold.into();
@@ -101,22 +102,32 @@ pub async fn drive<K: Kind, J: Journal<K>>(
         None => None,
     };
 
-    let observed = match K::observe(server, secrets, look, desired).await {
-        Ok(observed) => observed,
+    let plan = async |look| {
+        let observed = K::observe(server, secrets, look, desired).await?;
+        let plan = match deleting {
+            None => K::plan(desired, &observed, &memory),
+            Some(_) => K::removal(desired, &observed, &memory),
+        };
+        Ok((K::exists(&observed), allow(plan, deleting)))
+    };
+    let takes_away = |steps: &[Step<K::Action>]| steps.iter().any(|step| step.risk != Risk::None);
+    let looked = match plan(look).await {
+        // What is taken away may take along what came since the look: such a plan is made again from a closer one.
+        Ok((_, allowed)) if !look.removing && takes_away(&allowed.plan.steps) => {
+            plan(Look { removing: true, ..look }).await
+        }
+        other => other,
+    };
+    let (existed, allowed) = match looked {
+        Ok(looked) => looked,
         Err(error) => {
             outcome.verdict =
                 outcome::of_error(&error, &format!("look at the {}", K::describe(desired))).into();
             return Ok(outcome);
         }
     };
-    outcome.existed = K::exists(&observed);
-    let origin = origin.unwrap_or(if outcome.existed { Origin::Adopted } else { Origin::Created });
-
-    let plan = match deleting {
-        None => K::plan(desired, &observed, &memory),
-        Some(_) => K::removal(desired, &observed, &memory),
-    };
-    let allowed = allow(plan, deleting);
+    outcome.existed = existed;
+    let origin = origin.unwrap_or(if existed { Origin::Adopted } else { Origin::Created });
     outcome.held = allowed.held;
     let mut hold = allowed.plan.hold;
 
@@ -137,7 +148,8 @@ pub async fn drive<K: Kind, J: Journal<K>>(
                 break;
             }
         }
-        if durable && begun {
+        // A resource that owns is remembered by its status, which a claim alone would not change.
+        if durable && (begun || owned) {
             journal.save(&memory).await?;
         } else if durable {
             journal.begin(origin, &memory).await?;
