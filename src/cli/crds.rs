@@ -49,7 +49,9 @@ pub fn documents() -> anyhow::Result<Vec<(String, String)>> {
     let crds = schema::crds()?;
     crds.iter()
         .map(|crd| {
-            Ok((crd.name_any(), serde_saphyr::to_string(crd).context("could not write a CRD as YAML")?))
+            let mut document = serde_json::to_value(crd)?;
+            schema::whole_numbers(&mut document);
+            Ok((crd.name_any(), serde_saphyr::to_string(&document).context("could not write a CRD as YAML")?))
         })
         .collect()
 }

@@ -206,6 +206,10 @@ impl CollectionName {
         if name == "*" {
             return Err(NameError::Character { what, name: name.to_owned(), problem: "is the wildcard" });
         }
+        if name.starts_with(|first: char| first.is_ascii_digit()) {
+            // The server would take it for an id, and show the right under the name of the collection with that id.
+            return Err(NameError::Character { what, name: name.to_owned(), problem: "starts with a digit" });
+        }
         Ok(Self(name.to_owned()))
     }
 

@@ -194,6 +194,11 @@ pub trait Kind: Sized + Send + Sync + 'static {
         false
     }
 
+    /// Whether the action changes the server; otherwise it changes something of ours in Kubernetes.
+    fn is_on_server(_action: &Self::Action) -> bool {
+        true
+    }
+
     /// Whether a plan was cut off that must be brought to its end even if nothing is to be removed.
     fn is_unfinished(_memory: &Self::Memory) -> bool {
         false
@@ -217,4 +222,15 @@ pub enum ExecuteError {
     /// Something of ours, said for a condition.
     #[error(transparent)]
     Held(#[from] Hold),
+}
+
+impl ExecuteError {
+    /// Whether the action may have been carried out all the same, so that nothing is known any more of what it is
+    /// about. Our writes are repeated by the pool, so also where in the end nobody could be reached.
+    pub fn leaves_open(&self) -> bool {
+        match self {
+            Self::Server(error) => error.may_have_run() || error.class() == arango::Class::Unreachable,
+            Self::Held(_) => false,
+        }
+    }
 }

@@ -123,28 +123,38 @@ fn finish(
 }
 
 /// Takes out what the derive adds and the API server would show differently from what was applied: `nullable` (a null
-/// is pruned, which is what a person who writes one means) and whole numbers written as fractions.
+/// is pruned, which is what a person who writes one means), and the line ends of our sources.
 fn tidy(schema: &mut Value) {
-    match schema {
-        Value::Object(fields) => {
-            fields.remove("nullable");
-            if let Some(Value::String(text)) = fields.get_mut("description") {
-                // The line ends of our sources are nobody's business.
-                *text =
-                    text.split("\n\n").map(|part| part.replace('\n', " ")).collect::<Vec<_>>().join("\n\n");
-            }
-            for bound in ["minimum", "maximum"] {
-                if let Some(number) = fields.get(bound).and_then(Value::as_f64)
-                    && number.fract() == 0.0
-                {
-                    // Bounds in our types are small whole numbers.
-                    #[allow(clippy::cast_possible_truncation)]
-                    fields.insert(bound.to_owned(), json!(number as i64));
-                }
-            }
-            fields.values_mut().for_each(tidy);
+    each_object(schema, &mut |fields| {
+        fields.remove("nullable");
+        if let Some(Value::String(text)) = fields.get_mut("description") {
+            *text = text.split("\n\n").map(|part| part.replace('\n', " ")).collect::<Vec<_>>().join("\n\n");
         }
-        Value::Array(list) => list.iter_mut().for_each(tidy),
+    });
+}
+
+/// Writes whole bounds as whole numbers: the typed definition has them as fractions (`16.0`).
+pub fn whole_numbers(definition: &mut Value) {
+    each_object(definition, &mut |fields| {
+        for bound in ["minimum", "maximum"] {
+            if let Some(number) = fields.get(bound).and_then(Value::as_f64)
+                && number.fract() == 0.0
+            {
+                // Bounds in our types are small whole numbers.
+                #[allow(clippy::cast_possible_truncation)]
+                fields.insert(bound.to_owned(), json!(number as i64));
+            }
+        }
+    });
+}
+
+fn each_object(value: &mut Value, change: &mut impl FnMut(&mut serde_json::Map<String, Value>)) {
+    match value {
+        Value::Object(fields) => {
+            change(fields);
+            fields.values_mut().for_each(|value| each_object(value, change));
+        }
+        Value::Array(list) => list.iter_mut().for_each(|value| each_object(value, change)),
         _ => {}
     }
 }

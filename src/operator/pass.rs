@@ -112,8 +112,11 @@ async fn look_after<K: Kind>(
     let target = Target { desired: &desired, memory, origin, deleting: None, begun };
     let removes = K::consent(resource, origin.or(Some(Origin::Created))) == Consent::Remove;
     let secrets = NamespaceSecrets::new(context, namespace).for_owner(resource, removes);
-    let outcome = drive::<K, _>(&connection.server, &secrets, look, target, stored).await?;
-
+    let mut outcome = drive::<K, _>(&connection.server, &secrets, look, target, stored).await?;
+    if !outcome.verdict.is_ready() && !outcome.existed && !outcome.touched && stored.only_claims() {
+        stored.retract().await?;
+        outcome.origin = None;
+    }
     // Not owned before and nothing to write: the claim is still owed.
     if let Some(origin) = outcome.origin
         && !stored.has_finalizer()

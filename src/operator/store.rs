@@ -199,6 +199,22 @@ impl<D: Declaration> Stored<'_, D> {
         }
     }
 
+    /// Takes a claim back that came to nothing: nothing was there, and nothing was made. Were it kept, what a person
+    /// makes by hand in the meantime would be taken for ours.
+    pub async fn retract(&mut self) -> Result<(), StoreError> {
+        self.patch(|resource| {
+            let left: Vec<_> = resource.finalizers().iter().filter(|f| *f != FINALIZER).collect();
+            json!({"finalizers": left, "annotations": {CLAIM: null}})
+        })
+        .await
+    }
+
+    /// Whether the claim is all there is: no status records it yet.
+    pub fn only_claims(&self) -> bool {
+        let recorded = self.resource.status().is_some_and(|status| status.origin.is_some());
+        !recorded && self.resource.annotations().contains_key(CLAIM)
+    }
+
     /// Stores the claim: with the finalizer, if what is declared is to be removed with the resource.
     pub async fn claim(
         &mut self,

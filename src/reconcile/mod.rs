@@ -20,7 +20,7 @@ pub use self::{
     snapshot::{Look, Part},
 };
 use crate::{
-    core::{Consent, Hold, Origin, Risk, Verdict, policy::allow},
+    core::{Consent, Hold, Origin, Risk, Step, Verdict, policy::allow},
     kinds::{Execution, Kind},
 };
 
@@ -90,6 +90,7 @@ pub async fn drive<K: Kind, J: Journal<K>>(
     journal: &mut J,
 ) -> Result<Outcome<K>, J::Error> {
     let Target { desired, mut memory, origin, deleting, mut begun } = target;
+    let owned = origin.is_some();
     let mut outcome = Outcome::new(memory.clone(), origin);
     if let Some(hold) = K::protected(desired, server.account.as_deref()) {
         outcome.verdict = hold.into();
@@ -101,22 +102,32 @@ pub async fn drive<K: Kind, J: Journal<K>>(
         None => None,
     };
 
-    let observed = match K::observe(server, secrets, look, desired).await {
-        Ok(observed) => observed,
+    let plan = async |look| {
+        let observed = K::observe(server, secrets, look, desired).await?;
+        let plan = match deleting {
+            None => K::plan(desired, &observed, &memory),
+            Some(_) => K::removal(desired, &observed, &memory),
+        };
+        Ok((K::exists(&observed), allow(plan, deleting)))
+    };
+    let takes_away = |steps: &[Step<K::Action>]| steps.iter().any(|step| step.risk != Risk::None);
+    let looked = match plan(look).await {
+        // What is taken away may take along what came since the look: such a plan is made again from a closer one.
+        Ok((_, allowed)) if !look.removing && takes_away(&allowed.plan.steps) => {
+            plan(Look { removing: true, ..look }).await
+        }
+        other => other,
+    };
+    let (existed, allowed) = match looked {
+        Ok(looked) => looked,
         Err(error) => {
             outcome.verdict =
                 outcome::of_error(&error, &format!("look at the {}", K::describe(desired))).into();
             return Ok(outcome);
         }
     };
-    outcome.existed = K::exists(&observed);
-    let origin = origin.unwrap_or(if outcome.existed { Origin::Adopted } else { Origin::Created });
-
-    let plan = match deleting {
-        None => K::plan(desired, &observed, &memory),
-        Some(_) => K::removal(desired, &observed, &memory),
-    };
-    let allowed = allow(plan, deleting);
+    outcome.existed = existed;
+    let origin = origin.unwrap_or(if existed { Origin::Adopted } else { Origin::Created });
     outcome.held = allowed.held;
     let mut hold = allowed.plan.hold;
 
@@ -127,17 +138,19 @@ pub async fn drive<K: Kind, J: Journal<K>>(
             begun = true;
         }
         match K::execute(server, secrets, &step.action, &mut memory).await {
-            Ok(Execution::Done) => {}
+            Ok(Execution::Done) => outcome.touched |= K::is_on_server(&step.action),
             Ok(Execution::NotYet(reason)) => {
                 hold.get_or_insert(reason);
                 continue;
             }
             Err(error) => {
+                outcome.touched |= error.leaves_open();
                 hold = Some(outcome::of_execution(&error, &step.action.to_string()));
                 break;
             }
         }
-        if durable && begun {
+        // A resource that owns is remembered by its status, which a claim alone would not change.
+        if durable && (begun || owned) {
             journal.save(&memory).await?;
         } else if durable {
             journal.begin(origin, &memory).await?;
@@ -150,7 +163,7 @@ pub async fn drive<K: Kind, J: Journal<K>>(
     outcome.memory = memory;
     if let Some(hold) = hold {
         // Held before anything of it was there or made: the resource does not own it.
-        let owns = outcome.existed || !outcome.done.is_empty();
+        let owns = outcome.existed || outcome.touched;
         outcome.origin = outcome.origin.or(owns.then_some(origin));
         outcome.verdict = hold.into();
     } else {

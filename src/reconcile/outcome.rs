@@ -17,6 +17,8 @@ pub struct Outcome<K: Kind> {
     pub origin: Option<Origin>,
     /// Whether the object was there when the pass began.
     pub existed: bool,
+    /// Whether the server was changed, or may have been.
+    pub touched: bool,
     /// The steps that were carried out, in order.
     pub done: Vec<Step<K::Action>>,
     /// The steps that were held back for want of consent.
@@ -33,6 +35,7 @@ impl<K: Kind> Outcome<K> {
             memory,
             origin,
             existed: false,
+            touched: false,
             done: Vec::new(),
             held: Vec::new(),
             raised_rights: false,

@@ -77,7 +77,7 @@ impl Server {
     }
 
     /// Learns a part from our own write.
-    pub fn put<P: Part>(&self, key: &P::Key, value: P::Value) {
+    pub fn put<P: Part<Value: Clone>>(&self, key: &P::Key, value: P::Value) {
         self.snapshot.put::<P>(key, value);
     }
 

@@ -61,21 +61,23 @@ struct Cell<V> {
 
 struct Known<V> {
     value: Option<(Instant, V)>,
-    /// The last read that failed: what one waiter was told holds for all who waited with him.
+    /// The last read that failed, and when it ended: what one waiter was told holds for all who waited with him.
     failed: Option<(Instant, Error)>,
     writes: VecDeque<(Instant, Amendment<V>)>,
+    /// When it was last forgotten: a read that began before may be older than what made it be forgotten.
+    forgotten: Option<Instant>,
 }
 
 impl<V> Default for Cell<V> {
     fn default() -> Self {
-        let known = Known { value: None, failed: None, writes: VecDeque::new() };
+        let known = Known { value: None, failed: None, writes: VecDeque::new(), forgotten: None };
         Self { known: Mutex::new(known), reading: tokio::sync::Mutex::default() }
     }
 }
 
 impl<V> Cell<V> {
     /// The answer, if there is one of that age: a value of a read that began after `since`, or the error of one that
-    /// began after the asker's own request.
+    /// ended after the asker's own request. A thousand who wait while nobody answers shall wait for one read's time.
     fn ask<T>(
         &self,
         since: Instant,
@@ -85,7 +87,7 @@ impl<V> Cell<V> {
         let known = self.known.lock();
         match (&known.value, &known.failed) {
             (Some((started, value)), _) if *started >= since => Some(Ok(f(value))),
-            (_, Some((started, error))) if *started >= asked => Some(Err(error.clone())),
+            (_, Some((ended, error))) if *ended > asked => Some(Err(error.clone())),
             _ => None,
         }
     }
@@ -109,7 +111,9 @@ impl<V> Cell<V> {
             }
         }
         let answer = ask(&value);
-        known.value = Some((started, value));
+        if known.forgotten.is_none_or(|at| at <= started) {
+            known.value = Some((started, value));
+        }
         known.failed = None;
         answer
     }
@@ -148,7 +152,7 @@ impl Snapshot {
         match P::read(client, key).await {
             Ok(value) => Ok(cell.learn(started, value, &mut ask)),
             Err(error) => {
-                cell.known.lock().failed = Some((started, error.clone()));
+                cell.known.lock().failed = Some((Instant::now(), error.clone()));
                 Err(error)
             }
         }
@@ -168,15 +172,27 @@ impl Snapshot {
         }
     }
 
-    /// Learns a part from our own write, without a read.
-    pub fn put<P: Part>(&self, key: &P::Key, value: P::Value) {
+    /// Learns a part from our own write, without a read. It holds against late reads too, and against the writes
+    /// before it: a user who was made anew has none of the rights that he was given before.
+    pub fn put<P: Part<Value: Clone>>(&self, key: &P::Key, value: P::Value) {
         let cell = self.cell::<P>(key);
         let mut known = cell.known.lock();
-        known.value = Some((Instant::now(), value));
+        let now = Instant::now();
+        known.value = Some((now, value.clone()));
+        known.writes.clear();
+        known.writes.push_back((now, Arc::new(move |known| *known = value.clone())));
     }
 
     /// Forgets a part: the next look reads it.
     pub fn forget<P: Part>(&self, key: &P::Key) {
-        self.cell::<P>(key).known.lock().value = None;
+        let cell = self.cell::<P>(key);
+        let mut known = cell.known.lock();
+        known.value = None;
+        known.forgotten = Some(Instant::now());
+        // An earlier write must not be laid over what the next read says: something unknown came after it.
+        known.writes.clear();
     }
 }
+
+#[cfg(test)]
+mod tests;

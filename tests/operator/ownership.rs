@@ -1,7 +1,11 @@
 //! One object, one owner; accounts that are never managed; passwords that are made.
 
+use reqwest::Method;
+use serde_json::json;
+
 use crate::support::{
-    PATIENCE, ROOT_PASSWORD, Server, World, permission, resource, secret, user, user_with_password, within,
+    PATIENCE, ROOT_PASSWORD, Server, World, eventually, permission, resource, secret, user,
+    user_with_password, within,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -153,4 +157,30 @@ async fn a_generated_password_logs_in_and_a_foreign_secret_is_never_overwritten(
         if world.secret_value("taken", "password").await.is_none() { Ok(()) } else { Err("still there") }
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_that_came_to_nothing_does_not_make_a_later_user_of_that_name_ours() {
+    let (mut world, server) = World::connected("1s").await;
+    let mode = async |mode| {
+        server.by_hand(Method::PUT, "/_admin/server/mode", json!({ "mode": mode })).await;
+    };
+    mode("readonly").await;
+    world.apply(&[secret("passwords", &[("alice", "hers")]), user_with_password("alice", "")].concat()).await;
+    world.condition("arangouser/alice", "False", "AccessDenied").await;
+    // What the author reads is true already, and so is what the resource says of itself to a deletion.
+    eventually("the claim is taken back", async || {
+        let metadata = world.object("arangouser/alice").await["metadata"].clone();
+        let claimed = &metadata["annotations"]["arango-operator.dev/claim"];
+        if metadata["finalizers"].is_null() && claimed.is_null() { Ok(()) } else { Err(metadata) }
+    })
+    .await;
+    world.take_operator().terminate(PATIENCE).await;
+    mode("default").await;
+    server.make_user("alice", "by hand").await;
+    world.start_operator().await;
+    world.ready(&["arangouser/alice"]).await;
+    assert_eq!(world.object("arangouser/alice").await["status"]["origin"], "Adopted");
+    world.delete(&["arangouser/alice"]).await;
+    assert!(server.users().await.contains(&"alice".to_owned()), "an adopted user stays");
 }

@@ -2,6 +2,8 @@
 
 pub mod crd;
 pub mod plan;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 
@@ -113,33 +115,41 @@ impl Kind for Database {
         action: &plan::Action,
         _: &mut NoMemory,
     ) -> Result<Execution, ExecuteError> {
-        match action {
-            plan::Action::Create(name, options) => {
-                match server.client.create_database(name, &wire(options)).await {
-                    // Made by somebody else since we looked, or by us in a request whose answer was lost.
-                    Err(error) if error.class() == Class::Exists => {}
-                    other => other?,
-                }
-                let name = name.clone();
-                server.amend::<Databases>(&(), move |all| {
-                    all.insert(name.clone());
-                });
-            }
-            plan::Action::Drop(name) => {
-                match server.client.drop_database(name).await {
-                    Err(error) if error.class() == Class::Missing(What::Database) => {}
-                    other => other?,
-                }
-                // Dropping strips the grants on it from everybody (reference: databases, drop).
-                super::permission::forget_database(server, name);
-                let name = name.clone();
-                server.amend::<Databases>(&(), move |all| {
-                    all.remove(&name);
-                });
-            }
+        let done = carry_out(server, action).await;
+        if done.as_ref().is_err_and(ExecuteError::leaves_open) {
+            server.forget::<Databases>(&());
         }
-        Ok(Execution::Done)
+        done.map(|()| Execution::Done)
     }
+}
+
+async fn carry_out(server: &Server, action: &plan::Action) -> Result<(), ExecuteError> {
+    match action {
+        plan::Action::Create(name, options) => {
+            match server.client.create_database(name, &wire(options)).await {
+                // Made by somebody else since we looked, or by us in a request whose answer was lost.
+                Err(error) if error.class() == Class::Exists => {}
+                other => other?,
+            }
+            let name = name.clone();
+            server.amend::<Databases>(&(), move |all| {
+                all.insert(name.clone());
+            });
+        }
+        plan::Action::Drop(name) => {
+            match server.client.drop_database(name).await {
+                Err(error) if error.class() == Class::Missing(What::Database) => {}
+                other => other?,
+            }
+            // Dropping strips the grants on it from everybody (reference: databases, drop).
+            super::permission::forget_database(server, name);
+            let name = name.clone();
+            server.amend::<Databases>(&(), move |all| {
+                all.remove(&name);
+            });
+        }
+    }
+    Ok(())
 }
 
 /// A database as an object that others may need.

@@ -2,6 +2,10 @@
 
 pub mod crd;
 pub mod plan;
+#[cfg(test)]
+mod tests;
+
+use std::time::Instant;
 
 use kube::ResourceExt;
 
@@ -172,14 +176,16 @@ impl Kind for Permission {
         {
             return Ok(Observed { user: true, database: false, ..nothing });
         }
+        // Taking a level away takes along whatever is under it, also what came a moment ago.
+        let close = if look.removing { Look { since: Instant::now(), ..look } } else { look };
         let (mut entry, fallback) = server
-            .read::<RightsOf, _>(&desired.user, look, |rights| {
+            .read::<RightsOf, _>(&desired.user, close, |rights| {
                 (rights.entry(&desired.database), rights.fallback(&desired.database))
             })
             .await?;
         let asks = look.removing || desired.access.is_none() || !desired.collections.is_empty();
         if desired.database == Scope::Any && asks {
-            let level = server.read::<WildcardOf, _>(&desired.user, look, |level| *level).await?;
+            let level = server.read::<WildcardOf, _>(&desired.user, close, |level| *level).await?;
             if level != Level::None {
                 entry.collections.insert(Scope::Any, level);
             }
@@ -203,6 +209,10 @@ impl Kind for Permission {
         matches!(action.change, Change::Remember(_) | Change::Record(_))
     }
 
+    fn is_on_server(action: &plan::Action) -> bool {
+        !matches!(action.change, Change::Remember(_) | Change::Record(_) | Change::Forget)
+    }
+
     fn is_unfinished(memory: &PermissionMemory) -> bool {
         memory.restore.is_some()
     }
@@ -213,59 +223,73 @@ impl Kind for Permission {
         action: &plan::Action,
         memory: &mut PermissionMemory,
     ) -> Result<Execution, ExecuteError> {
-        let plan::Action { user, database, change } = action;
-        let client = server.client.for_user(user);
-        match change {
-            Change::Remember(applied) => {
-                memory.row = Some(RowName { user: user.to_string(), database: database.to_string() });
-                memory.applied = applied.clone();
-            }
-            Change::Record(levels) => memory.restore = Some(levels.clone()),
-            Change::Forget => memory.restore = None,
-            Change::Grant(level) => {
-                client.grant_database(user, database, *level).await?;
-                amend(server, user, database, {
-                    let level = *level;
-                    move |entry| entry.level = Some(level)
-                });
-            }
-            Change::Revoke => {
-                client.revoke_database(user, database).await?;
-                amend(server, user, database, |entry| *entry = Entry::default());
-            }
-            Change::GrantCollection(collection, level) => {
-                if let Err(error) = client.grant_collection(user, database, collection, *level).await {
-                    if error.class() == Class::Missing(What::Collection) {
-                        return Ok(Execution::NotYet(Hold::new(
-                            Reason::CollectionMissing,
-                            format!(
-                                "the collection {collection} does not exist in the database {database} yet; \
+        let done = carry_out(server, action, memory).await;
+        if done.as_ref().is_err_and(ExecuteError::leaves_open) {
+            server.forget::<RightsOf>(&action.user);
+            server.forget::<WildcardOf>(&action.user);
+        }
+        done
+    }
+}
+
+async fn carry_out(
+    server: &Server,
+    action: &plan::Action,
+    memory: &mut PermissionMemory,
+) -> Result<Execution, ExecuteError> {
+    let plan::Action { user, database, change } = action;
+    let client = server.client.for_user(user);
+    match change {
+        Change::Remember(applied) => {
+            memory.row = Some(RowName { user: user.to_string(), database: database.to_string() });
+            memory.applied = applied.clone();
+        }
+        Change::Record(levels) => memory.restore = Some(levels.clone()),
+        Change::Forget => memory.restore = None,
+        Change::Grant(level) => {
+            client.grant_database(user, database, *level).await?;
+            amend(server, user, database, {
+                // On the wildcard none reads like no entry.
+                let level = Some(*level).filter(|level| *database != Scope::Any || *level != Level::None);
+                move |entry| entry.level = level
+            });
+        }
+        Change::Revoke => {
+            client.revoke_database(user, database).await?;
+            amend(server, user, database, |entry| *entry = Entry::default());
+        }
+        Change::GrantCollection(collection, level) => {
+            if let Err(error) = client.grant_collection(user, database, collection, *level).await {
+                if error.class() == Class::Missing(What::Collection) {
+                    return Ok(Execution::NotYet(Hold::new(
+                        Reason::CollectionMissing,
+                        format!(
+                            "the collection {collection} does not exist in the database {database} yet; \
                                  looking again"
-                            ),
-                        )));
-                    }
-                    return Err(error.into());
+                        ),
+                    )));
                 }
-                set(server, user, database, collection, Some(*level));
+                return Err(error.into());
             }
-            Change::Restore(collection, level) => {
-                match client.grant_collection(user, database, collection, *level).await {
-                    // Gone in the meantime, and its levels with it.
-                    Err(error) if matches!(error.class(), Class::Missing(_)) => {}
-                    other => other?,
-                }
-                set(server, user, database, collection, Some(*level));
-            }
-            Change::RevokeCollection(collection) => {
-                match client.revoke_collection(user, database, collection).await {
-                    Err(error) if matches!(error.class(), Class::Missing(_)) => {}
-                    other => other?,
-                }
-                set(server, user, database, collection, None);
+            set(server, user, database, collection, Some(*level));
+        }
+        Change::Restore(collection, level) => {
+            match client.grant_collection(user, database, collection, *level).await {
+                // Gone in the meantime, and its levels with it.
+                Err(error) if matches!(error.class(), Class::Missing(_)) => {}
+                Err(error) => return Err(error.into()),
+                Ok(()) => set(server, user, database, collection, Some(*level)),
             }
         }
-        Ok(Execution::Done)
+        Change::RevokeCollection(collection) => {
+            match client.revoke_collection(user, database, collection).await {
+                Err(error) if matches!(error.class(), Class::Missing(_)) => {}
+                other => other?,
+            }
+            set(server, user, database, collection, None);
+        }
     }
+    Ok(Execution::Done)
 }
 
 /// Brings what is known of a row up to our own write.

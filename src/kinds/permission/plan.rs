@@ -159,7 +159,13 @@ pub fn plan(desired: &Desired, observed: &Observed, memory: &PermissionMemory) -
             row.push(Change::GrantCollection(collection.clone(), *level), because);
         }
     }
-    row.revoke_collections(&undeclared(desired, memory), Because::NoLongerDeclared);
+    let gone = undeclared(desired, memory);
+    if desired.database == Scope::Any && gone.contains(&Scope::Any) {
+        // Nobody looked at `*/*`, which no listing shows and which isn't declared any more. Taking it away where it
+        // is not there does nothing.
+        row.entry.collections.entry(Scope::Any).or_insert(Level::Ro);
+    }
+    row.revoke_collections(&gone, Because::NoLongerDeclared);
     if covered != declared {
         // Last, so that what is no longer declared is remembered until it is gone.
         row.push(Change::Remember(declared), Because::Bookkeeping);
@@ -262,13 +268,18 @@ impl<'a> Row<'a> {
     /// Goes on where an earlier plan was cut off between its record and the end.
     fn resume(&mut self) {
         let Some(restore) = &self.memory.restore else { return };
-        // While the level is there the revoke has not happened, and nothing was taken along.
-        if self.entry.level.is_none() {
-            for (name, level) in restore {
-                let Ok(collection) = Scope::<CollectionName>::parse(name) else { continue };
-                if !self.entry.collections.contains_key(&collection) {
-                    self.push(Change::Restore(collection.clone(), *level), Because::Interrupted);
-                    self.entry.collections.insert(collection, *level);
+        let restore: Collections = restore
+            .iter()
+            .filter_map(|(name, level)| Some((Scope::<CollectionName>::parse(name).ok()?, *level)))
+            .collect();
+        // While the level is there the revoke has not happened, and nothing was taken along; unless all is gone: then
+        // somebody granted the level anew.
+        let happened = self.entry.level.is_none()
+            || !restore.keys().any(|collection| self.entry.collections.contains_key(collection));
+        if happened {
+            for (collection, level) in &restore {
+                if !self.entry.collections.contains_key(collection) {
+                    self.put_back(collection, *level, Because::Interrupted);
                 }
             }
         }
@@ -286,19 +297,35 @@ impl<'a> Row<'a> {
         }
         let risk = if self.fallback > level { Risk::RaisesRights } else { Risk::Removes };
         self.push_risky(Change::Revoke, because, risk);
+        self.entry = Entry::default();
         for (collection, level) in &stays {
-            self.push(Change::Restore(collection.clone(), *level), because);
+            self.put_back(collection, *level, because);
         }
         if !stays.is_empty() {
             self.push(Change::Forget, Because::Bookkeeping);
         }
-        self.entry = Entry { level: None, collections: stays };
+    }
+
+    /// Puts a collection level back that goes or went with the database level. One that is declared is granted as
+    /// declared: should its collection be gone, the resource waits for it like for any other.
+    fn put_back(&mut self, collection: &Scope<CollectionName>, level: Level, because: Because) {
+        let declared = self.desired.collections.get(collection).copied();
+        let change = match declared {
+            Some(level) => Change::GrantCollection(collection.clone(), level),
+            None => Change::Restore(collection.clone(), level),
+        };
+        self.push(change, because);
+        self.entry.collections.insert(collection.clone(), declared.unwrap_or(level));
     }
 
     fn revoke_collections(&mut self, which: &BTreeSet<Scope<CollectionName>>, because: Because) {
         for collection in which {
             let Some(level) = self.entry.collections.remove(collection) else { continue };
-            let risk = if level == Level::None { Risk::RaisesRights } else { Risk::Removes };
+            // What applies without it: the database's level, its `*`, or a wider right. That of `*/*` isn't known here,
+            // so an explicit none is always taken to hold something back.
+            let any = self.entry.collections.get(&Scope::Any).copied();
+            let rest = self.entry.level.max(any).unwrap_or(Level::None).max(self.fallback);
+            let risk = if level == Level::None || rest > level { Risk::RaisesRights } else { Risk::Removes };
             self.push_risky(Change::RevokeCollection(collection.clone()), because, risk);
         }
     }

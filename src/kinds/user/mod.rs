@@ -3,6 +3,8 @@
 
 pub mod crd;
 pub mod plan;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -10,10 +12,14 @@ use kube::ResourceExt;
 use secrecy::ExposeSecret;
 
 use self::crd::{ArangoUser, SecretKeyRef, SecretVersion, UserMemory};
-use super::{ExecuteError, Execution, Kind, Lookup, Need, Place, permission::RightsOf, schema::Rule};
+use super::{
+    ExecuteError, Execution, Kind, Lookup, Need, Place,
+    permission::{RightsOf, WildcardOf},
+    schema::Rule,
+};
 use crate::{
     arango::{self, Class, Client, NewUser, UserChange, UserInfo, What},
-    core::{Consent, Hold, Origin, Plan, Reason, Rights, UserName, policy::consent_by_origin},
+    core::{Consent, Hold, Level, Origin, Plan, Reason, Rights, UserName, policy::consent_by_origin},
     reconcile::{Look, Part, Secrets, Server},
 };
 
@@ -108,59 +114,84 @@ impl Kind for User {
         plan::removal(desired, observed)
     }
 
+    fn is_on_server(action: &plan::Action) -> bool {
+        !matches!(action, plan::Action::Generate { .. })
+    }
+
     async fn execute(
         server: &Server,
         secrets: &dyn Secrets,
         action: &plan::Action,
         memory: &mut UserMemory,
     ) -> Result<Execution, ExecuteError> {
-        match action {
-            plan::Action::Generate { user, secret, length } => {
-                secrets.generate(&secret.name, &secret.key, user.as_str(), *length).await?;
-            }
-            plan::Action::Create { user, active, password } => {
-                let (value, version) = read(secrets, password).await?;
-                let new = NewUser { password: &value, active: *active, extra: serde_json::Map::new() };
-                match server.client.for_user(user).create_user(user, &new).await {
-                    // Somebody else's since we looked, or ours with a lost answer: either way the password is set.
-                    Err(error) if error.class() == Class::Exists => {
-                        let change = UserChange { password: Some(value), active: Some(*active), extra: None };
-                        server.client.for_user(user).update_user(user, &change).await?;
-                    }
-                    other => {
-                        other?;
-                        // Nobody has rights at birth (reference: users, create): one listing saved.
-                        server.put::<RightsOf>(user, Rights::default());
-                    }
-                }
-                memory.password_secret = Some(version);
-                note(server, user, *active);
-            }
-            plan::Action::SetPassword { user, password } => {
-                let (value, version) = read(secrets, password).await?;
-                let change = UserChange { password: Some(value), active: None, extra: None };
-                server.client.for_user(user).update_user(user, &change).await?;
-                memory.password_secret = Some(version);
-            }
-            plan::Action::SetActive { user, active } => {
-                let change = UserChange { password: None, active: Some(*active), extra: None };
-                server.client.for_user(user).update_user(user, &change).await?;
-                note(server, user, *active);
-            }
-            plan::Action::Delete(user) => {
-                match server.client.for_user(user).delete_user(user).await {
-                    Err(error) if error.class() == Class::Missing(What::User) => {}
-                    other => other?,
-                }
-                server.put::<RightsOf>(user, Rights::default());
-                let user = user.clone();
-                server.amend::<Users>(&(), move |all| {
-                    all.remove(&user);
-                });
-            }
+        let done = carry_out(server, secrets, action, memory).await;
+        if done.as_ref().is_err_and(ExecuteError::leaves_open) {
+            server.forget::<Users>(&());
+            server.forget::<RightsOf>(action.user());
+            server.forget::<WildcardOf>(action.user());
         }
-        Ok(Execution::Done)
+        done.map(|()| Execution::Done)
     }
+}
+
+async fn carry_out(
+    server: &Server,
+    secrets: &dyn Secrets,
+    action: &plan::Action,
+    memory: &mut UserMemory,
+) -> Result<(), ExecuteError> {
+    match action {
+        plan::Action::Generate { user, secret, length } => {
+            secrets.generate(&secret.name, &secret.key, user.as_str(), *length).await?;
+        }
+        plan::Action::Create { user, active, password } => {
+            let (value, version) = read(secrets, password).await?;
+            let new = NewUser { password: &value, active: *active, extra: serde_json::Map::new() };
+            match server.client.for_user(user).create_user(user, &new).await {
+                // Somebody else's since we looked, or ours with a lost answer: either way the password is set.
+                Err(error) if error.class() == Class::Exists => {
+                    let change = UserChange { password: Some(value), active: Some(*active), extra: None };
+                    server.client.for_user(user).update_user(user, &change).await?;
+                }
+                other => {
+                    other?;
+                    // Nobody has rights at birth (reference: users, create): one listing saved.
+                    bare(server, user);
+                }
+            }
+            memory.password_secret = Some(version);
+            note(server, user, *active);
+        }
+        plan::Action::SetPassword { user, password } => {
+            let (value, version) = read(secrets, password).await?;
+            let change = UserChange { password: Some(value), active: None, extra: None };
+            server.client.for_user(user).update_user(user, &change).await?;
+            memory.password_secret = Some(version);
+        }
+        plan::Action::SetActive { user, active } => {
+            let change = UserChange { password: None, active: Some(*active), extra: None };
+            server.client.for_user(user).update_user(user, &change).await?;
+            note(server, user, *active);
+        }
+        plan::Action::Delete(user) => {
+            match server.client.for_user(user).delete_user(user).await {
+                Err(error) if error.class() == Class::Missing(What::User) => {}
+                other => other?,
+            }
+            bare(server, user);
+            let user = user.clone();
+            server.amend::<Users>(&(), move |all| {
+                all.remove(&user);
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Notes that a user has no right at all, not even one that he had under this name before.
+fn bare(server: &Server, user: &UserName) {
+    server.put::<RightsOf>(user, Rights::default());
+    server.put::<WildcardOf>(user, Level::None);
 }
 
 pub use plan::protected;

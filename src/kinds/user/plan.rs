@@ -73,6 +73,19 @@ pub enum Action {
     Delete(UserName),
 }
 
+impl Action {
+    /// Whom it is about.
+    pub fn user(&self) -> &UserName {
+        match self {
+            Self::Generate { user, .. }
+            | Self::Create { user, .. }
+            | Self::SetPassword { user, .. }
+            | Self::SetActive { user, .. }
+            | Self::Delete(user) => user,
+        }
+    }
+}
+
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

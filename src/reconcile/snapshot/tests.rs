@@ -1,0 +1,145 @@
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use bytes::Bytes;
+use futures::{
+    FutureExt,
+    channel::oneshot,
+    executor::block_on,
+    future::{BoxFuture, join_all},
+};
+use http::StatusCode;
+
+use super::*;
+use crate::arango::{Request, Response, Transport};
+
+/// A list of databases that is answered when the test says so.
+#[derive(Default)]
+struct Slow {
+    asked: AtomicUsize,
+    answers: Mutex<VecDeque<oneshot::Receiver<Result<Vec<u8>, Error>>>>,
+}
+
+struct Wire(Arc<Slow>);
+
+impl Transport for Wire {
+    fn send(&self, _: Request) -> BoxFuture<'_, Result<Response, Error>> {
+        self.0.asked.fetch_add(1, Ordering::SeqCst);
+        let answer = self.0.answers.lock().pop_front().expect("no more answers");
+        Box::pin(async move {
+            let body = Bytes::from(answer.await.expect("the test answers")?);
+            Ok(Response { status: StatusCode::OK, body, coordinator: 0 })
+        })
+    }
+}
+
+struct List;
+
+impl Part for List {
+    type Key = ();
+    type Value = Vec<String>;
+
+    async fn read(client: &Client, (): &()) -> Result<Vec<String>, Error> {
+        client.get("/list").await
+    }
+}
+
+type Answer = oneshot::Sender<Result<Vec<u8>, Error>>;
+
+fn server(answers: usize) -> (Client, Arc<Slow>, Vec<Answer>) {
+    let (senders, receivers): (Vec<_>, VecDeque<_>) = (0..answers).map(|_| oneshot::channel()).unzip();
+    let slow = Arc::new(Slow { asked: AtomicUsize::new(0), answers: Mutex::new(receivers) });
+    (Client::new(Wire(Arc::clone(&slow))), slow, senders)
+}
+
+fn list(names: &[&str]) -> Result<Vec<u8>, Error> {
+    Ok(serde_json::to_vec(names).unwrap())
+}
+
+async fn read(snapshot: &Snapshot, client: &Client, since: Instant) -> Result<Vec<String>, Error> {
+    snapshot.read::<List, _>(client, &(), since, Clone::clone).await
+}
+
+#[test]
+fn many_who_ask_at_once_share_one_read() {
+    let (client, slow, mut answers) = server(1);
+    let snapshot = Snapshot::default();
+    let since = Instant::now();
+    let mut waiting = Box::pin(join_all((0..20).map(|_| read(&snapshot, &client, since))));
+    assert!(waiting.as_mut().now_or_never().is_none(), "all wait");
+    answers.remove(0).send(list(&["a"])).unwrap();
+    assert!(block_on(waiting).into_iter().all(|found| found.unwrap() == ["a"]));
+    assert_eq!(slow.asked.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn an_error_is_told_to_all_who_waited_for_it_and_to_nobody_after() {
+    let (client, slow, mut answers) = server(2);
+    let snapshot = Snapshot::default();
+    let since = Instant::now();
+    let mut waiting = Box::pin(join_all((0..5).map(|_| read(&snapshot, &client, since))));
+    assert!(waiting.as_mut().now_or_never().is_none(), "all wait");
+    answers.remove(0).send(Err(Error::Unusable("away".into()))).unwrap();
+    assert!(block_on(waiting).into_iter().all(|found| found.is_err()));
+    assert_eq!(slow.asked.load(Ordering::SeqCst), 1);
+
+    answers.remove(0).send(list(&["a"])).unwrap();
+    assert_eq!(block_on(read(&snapshot, &client, since)).unwrap(), ["a"]);
+}
+
+#[test]
+fn what_is_old_enough_is_read_again_and_what_is_fresh_is_not() {
+    let (client, slow, answers) = server(2);
+    let snapshot = Snapshot::default();
+    for (answer, name) in answers.into_iter().zip(["old", "new"]) {
+        answer.send(list(&[name])).unwrap();
+    }
+    let before = Instant::now();
+    assert_eq!(block_on(read(&snapshot, &client, before)).unwrap(), ["old"]);
+    assert_eq!(block_on(read(&snapshot, &client, before)).unwrap(), ["old"]);
+    assert_eq!(slow.asked.load(Ordering::SeqCst), 1);
+    let later = before + Duration::from_hours(1);
+    assert_eq!(block_on(read(&snapshot, &client, later)).unwrap(), ["new"]);
+}
+
+/// A read is on its way while something is written; then its answer, from before the write, arrives.
+fn overtaken(write: impl FnOnce(&Snapshot)) -> (Vec<String>, Snapshot, Client, Vec<Answer>) {
+    let (client, _, mut answers) = server(2);
+    let snapshot = Snapshot::default();
+    let since = Instant::now();
+    let mut waiting = Box::pin(read(&snapshot, &client, since));
+    assert!(waiting.as_mut().now_or_never().is_none(), "it waits");
+    write(&snapshot);
+    answers.remove(0).send(list(&["before"])).unwrap();
+    let found = block_on(waiting).unwrap();
+    (found, snapshot, client, answers)
+}
+
+#[test]
+fn our_own_write_is_laid_over_a_read_that_began_before_it() {
+    let (found, ..) = overtaken(|snapshot| snapshot.amend::<List>(&(), |all| all.push("ours".into())));
+    assert_eq!(found, ["before", "ours"]);
+}
+
+#[test]
+fn what_our_write_put_in_place_holds_against_late_reads_and_earlier_writes() {
+    let (found, ..) = overtaken(|snapshot| {
+        snapshot.amend::<List>(&(), |all| all.push("earlier".into()));
+        snapshot.put::<List>(&(), vec!["made anew".into()]);
+        snapshot.amend::<List>(&(), |all| all.push("later".into()));
+    });
+    assert_eq!(found, ["made anew", "later"]);
+}
+
+#[test]
+fn a_read_that_began_before_a_part_was_forgotten_is_not_kept() {
+    let since = Instant::now();
+    let (_, snapshot, client, mut answers) = overtaken(|snapshot| {
+        snapshot.amend::<List>(&(), |all| all.push("earlier".into()));
+        snapshot.forget::<List>(&());
+    });
+    answers.remove(0).send(list(&["after"])).unwrap();
+    assert_eq!(block_on(read(&snapshot, &client, since)).unwrap(), ["after"]);
+}

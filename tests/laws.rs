@@ -1,0 +1,18 @@
+//! The laws of every kind, as properties, through the real client and the real flow, against the stand-in's model.
+//!
+//! No socket and no clock is in the way: requests are handed to the model as function calls.
+
+#[path = "laws/database.rs"]
+mod database;
+#[path = "laws/generate.rs"]
+mod generate; // servers, specs, changes by chance
+#[path = "laws/law.rs"]
+mod law; // the laws themselves, for any kind
+#[path = "laws/permission.rs"]
+mod permission;
+#[path = "laws/together.rs"]
+mod together; // all kinds on one server whose snapshot is kept
+#[path = "laws/user.rs"]
+mod user;
+#[path = "laws/world.rs"]
+mod world; // a server that counts and cuts, and what survives a crash

@@ -1,0 +1,181 @@
+//! Rows: the laws, and what they alone have.
+
+use std::collections::BTreeSet;
+
+use arango_operator::{
+    core::{Level, Reason},
+    kinds::{
+        permission::{
+            Permission,
+            crd::{ArangoPermission, ArangoPermissionSpec},
+        },
+        schema::ClusterRef,
+    },
+    stand_in::Model,
+};
+use proptest::{option, prelude::*, sample::select};
+
+use super::{
+    generate::{self, Change, DATABASES, create_collection, grantable, set_level},
+    law::{self, Law, Result, Run, Story},
+};
+
+impl Law for Permission {
+    fn declared(mut before: Model, history: &[ArangoPermission]) -> Model {
+        let Some((user, database)) = row(&before, &history[0]) else { return before };
+        let (access, collections) = ever(history);
+        let spec = &history.last().unwrap().spec;
+        if access {
+            set_level(&mut before, &user, &database, None, spec.access);
+        }
+        for name in collections {
+            if grantable(&before, &database, Some(&name)) {
+                set_level(&mut before, &user, &database, Some(&name), spec.collections.get(&name).copied());
+            }
+        }
+        before
+    }
+
+    fn removed(mut before: Model, history: &[ArangoPermission]) -> Model {
+        let Some((user, database)) = row(&before, &history[0]) else { return before };
+        let (access, collections) = ever(history);
+        if access {
+            set_level(&mut before, &user, &database, None, None);
+        }
+        for name in collections {
+            set_level(&mut before, &user, &database, Some(&name), None);
+        }
+        before
+    }
+
+    fn claims(resource: &ArangoPermission, change: &Change) -> bool {
+        let ArangoPermissionSpec { user, database, access, collections, .. } = &resource.spec;
+        match change {
+            Change::Level { user: whose, database: place, collection, .. } => {
+                user.as_deref() == Some(whose)
+                    && database.as_deref() == Some(place)
+                    && collection.map_or(access.is_some(), |name| collections.contains_key(name))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// User and database, if both are there: otherwise the row waits.
+fn row(model: &Model, resource: &ArangoPermission) -> Option<(String, String)> {
+    let (user, database) = (resource.spec.user.clone().unwrap(), resource.spec.database.clone().unwrap());
+    (model.user(&user).is_some() && grantable(model, &database, None)).then_some((user, database))
+}
+
+/// Whether a database level was ever declared, and which collection levels.
+fn ever(history: &[ArangoPermission]) -> (bool, BTreeSet<String>) {
+    let access = history.iter().any(|resource| resource.spec.access.is_some());
+    (access, history.iter().flat_map(|resource| resource.spec.collections.keys().cloned()).collect())
+}
+
+fn specs(steps: impl Into<prop::collection::SizeRange>) -> impl Strategy<Value = Vec<ArangoPermission>> {
+    let step = (option::weighted(0.6, generate::level()), generate::collections());
+    let user = select(vec!["alice", "alice", "alice", generate::USERS[2]]);
+    let steps = prop::collection::vec(step, steps);
+    (user, generate::row_database(), generate::policy(), steps).prop_map(|(user, database, policy, steps)| {
+        let spec = |(access, collections): (Option<Level>, std::collections::BTreeMap<&str, Level>)| {
+            let names = collections.into_iter().filter(|(name, _)| database != "*" || *name == "*");
+            let collections: std::collections::BTreeMap<_, _> =
+                names.map(|(name, level)| (name.to_owned(), level)).collect();
+            ArangoPermissionSpec {
+                cluster_ref: ClusterRef { name: "prod".into() },
+                user: Some(user.to_owned()),
+                user_ref: None,
+                database: Some(database.to_owned()),
+                database_ref: None,
+                // A row without any level is refused.
+                access: access.or(collections.is_empty().then_some(Level::Ro)),
+                collections,
+                deletion_policy: policy,
+            }
+        };
+        steps.into_iter().map(|step| ArangoPermission::new("row", spec(step))).collect()
+    })
+}
+
+pub(crate) fn story() -> impl Strategy<Value = Story<Permission>> {
+    (generate::server(), specs(1..5), any::<bool>()).prop_map(|(server, history, keeps)| Story {
+        server,
+        history,
+        keeps,
+    })
+}
+
+proptest! {
+    #![proptest_config(law::config())]
+
+    #[test]
+    fn a_row_converges_whatever_was_declared_before(story in story()) {
+        law::converges(&story)?;
+    }
+
+    #[test]
+    fn a_row_survives_being_cut_off_anywhere(story in story(), cuts in generate::cuts()) {
+        law::survives(&story, &cuts)?;
+    }
+
+    #[test]
+    fn deleting_a_row_takes_what_was_set_and_nothing_else_even_if_cut_off(
+        story in story(), cuts in generate::cuts(),
+    ) {
+        law::deletion_survives(&story, &cuts)?;
+    }
+
+    #[test]
+    fn a_row_that_is_deleted_in_the_middle_of_a_pass_loses_nobodys_rights(
+        story in story(), cuts in generate::cuts(),
+    ) {
+        law::hands_off_when_deleted_in_between(&story, &cuts)?;
+    }
+
+    #[test]
+    fn what_is_known_of_a_row_is_what_a_fresh_read_says(story in story(), cuts in generate::cuts()) {
+        law::remembers_truly(&story, &cuts)?;
+    }
+
+    #[test]
+    fn a_row_undoes_one_change_of_its_own_with_one_action_and_leaves_others_alone(
+        story in story(), change in generate::change(),
+    ) {
+        law::sees(&story, &change)?;
+    }
+
+    #[test]
+    fn a_row_waits_for_its_collections_and_goes_on_when_they_are_there(story in story()) {
+        waits(&story)?;
+    }
+}
+
+fn waits(story: &Story<Permission>) -> Result {
+    let mut run = Run::new(&story.keeping(false));
+    run.declare(&story.history);
+    let spec = &story.history.last().unwrap().spec;
+    let Some((_, database)) = row(&story.server, &story.history[0]) else { return Ok(()) };
+    let missing: Vec<_> = spec
+        .collections
+        .keys()
+        .filter(|name| !grantable(&story.server, &database, Some(name.as_str())))
+        .cloned()
+        .collect();
+    let verdict = run.pass(None).unwrap().verdict;
+    prop_assert_eq!(
+        verdict.reason,
+        if missing.is_empty() { Reason::Ready } else { Reason::CollectionMissing }
+    );
+    let mut expected = run.world.now();
+    for name in &missing {
+        prop_assert!(DATABASES.contains(&&*database) || database == "_system");
+        create_collection(&mut run.world.model.lock(), &database, name);
+        create_collection(&mut expected, &database, name);
+        let level = spec.collections.get(name).copied();
+        set_level(&mut expected, spec.user.as_ref().unwrap(), &database, Some(name), level);
+    }
+    prop_assert!(run.pass(None).unwrap().verdict.is_ready());
+    prop_assert_eq!(generate::normal(&run.world.now()), generate::normal(&expected));
+    Ok(())
+}

@@ -1,0 +1,328 @@
+//! A server that counts requests and can be cut off, and what survives a crash: claim, status and Secrets.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration, time::Instant};
+
+use arango_operator::{
+    arango::{Client, Error, Request, Response, Transport},
+    core::{Consent, Hold, Origin, Reason},
+    kinds::{Kind, Lookup, Place},
+    reconcile::{Journal, Look, Outcome, Secrets, Server, Target, Version, drive},
+    stand_in::{self, Model, Now},
+};
+use futures::{executor::block_on, future::BoxFuture};
+use http::Method;
+use parking_lot::Mutex;
+use secrecy::SecretString;
+
+/// Where a pass is cut off: at which of its events, requests and stores alike.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cut {
+    /// How many events go well before.
+    pub(crate) after: usize,
+    /// Whether the event itself is carried out, and only its answer is lost.
+    pub(crate) carried_out: bool,
+    /// Whether the process dies, so that nothing else of the pass survives; otherwise it sees an error.
+    pub(crate) dies: bool,
+}
+
+enum Fate {
+    Fine,
+    CarriedOut,
+    Not,
+}
+
+#[derive(Default)]
+struct Fuse {
+    cut: Option<Cut>,
+    events: usize,
+}
+
+impl Fuse {
+    fn next(&mut self) -> Fate {
+        let event = self.events;
+        self.events += 1;
+        match self.cut {
+            Some(cut) if event == cut.after && cut.carried_out => Fate::CarriedOut,
+            // What is dead stays dead; an error is over with the next request.
+            Some(cut) if event == cut.after || (event > cut.after && cut.dies) => Fate::Not,
+            _ => Fate::Fine,
+        }
+    }
+}
+
+/// A deployment, the Secrets of one namespace, and a count of what was asked.
+pub(crate) struct World {
+    pub(crate) model: Mutex<Model>,
+    pub(crate) secrets: Vault,
+    fuse: Arc<Mutex<Fuse>>,
+    writes: Mutex<Vec<String>>,
+    began: Instant,
+}
+
+/// The Secrets of one namespace: by name, the password and how often it was written.
+#[derive(Default)]
+pub(crate) struct Vault {
+    pub(crate) passwords: Mutex<BTreeMap<String, (String, u32)>>,
+    fuse: Arc<Mutex<Fuse>>,
+}
+
+#[derive(Clone)]
+struct Wire(Arc<World>);
+
+fn lost(request: &Request, carried_out: bool) -> Error {
+    let (method, path) = (request.method.clone(), request.path.clone());
+    if carried_out {
+        Error::Lost { method, path, coordinator: "c".into(), why: "cut".into() }
+    } else {
+        Error::Unreachable(Vec::new())
+    }
+}
+
+impl Transport for Wire {
+    fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, Error>> {
+        Box::pin(async move {
+            let fate = self.0.fuse.lock().next();
+            if matches!(fate, Fate::Not) {
+                return Err(lost(&request, false));
+            }
+            if request.method != Method::GET {
+                self.0.writes.lock().push(format!("{} {}", request.method, request.path));
+            }
+            let mut sent = stand_in::Request::new(request.method.clone(), request.path.clone());
+            if let Some(body) = &request.body {
+                sent = sent.json(body);
+            }
+            let answer = self.0.model.lock().handle_as_superuser(&sent, Now(1.8e9));
+            if matches!(fate, Fate::CarriedOut) {
+                return Err(lost(&request, true));
+            }
+            Ok(Response { status: answer.status, body: answer.body, coordinator: 0 })
+        })
+    }
+}
+
+impl World {
+    pub(crate) fn new(model: Model, passwords: &[(&str, &str)]) -> Arc<Self> {
+        let fuse = Arc::<Mutex<Fuse>>::default();
+        let passwords = passwords.iter().map(|(name, value)| ((*name).to_owned(), ((*value).to_owned(), 1)));
+        let secrets = Vault { passwords: Mutex::new(passwords.collect()), fuse: Arc::clone(&fuse) };
+        Arc::new(Self {
+            model: Mutex::new(model),
+            secrets,
+            fuse,
+            writes: Mutex::default(),
+            began: Instant::now(),
+        })
+    }
+
+    /// What an operator knows that has just started.
+    pub(crate) fn server(self: &Arc<Self>) -> Server {
+        Server::new(Client::new(Wire(Arc::clone(self))), Some("operator".to_owned()))
+    }
+
+    /// The server as it is.
+    pub(crate) fn now(&self) -> Model {
+        self.model.lock().clone()
+    }
+
+    /// The requests since the last call that were not reads.
+    pub(crate) fn written(&self) -> Vec<String> {
+        std::mem::take(&mut *self.writes.lock())
+    }
+
+    /// A look that takes whatever was read since the world began.
+    pub(crate) fn remembering(&self) -> Look {
+        Look { since: self.began, removing: false }
+    }
+
+    fn arm(&self, cut: Option<Cut>) {
+        *self.fuse.lock() = Fuse { cut, events: 0 };
+    }
+}
+
+impl Vault {
+    pub(crate) fn get(&self, name: &str) -> Option<String> {
+        self.passwords.lock().get(name).map(|(value, _)| value.clone())
+    }
+}
+
+fn missing(name: &str) -> Hold {
+    Hold::new(Reason::SecretMissing, format!("the Secret {name} does not exist yet"))
+}
+
+impl Secrets for Vault {
+    fn version(&self, name: &str) -> Option<Version> {
+        self.passwords.lock().get(name).map(|(_, version)| (name.to_owned(), version.to_string()))
+    }
+
+    fn read<'a>(&'a self, name: &'a str, _: &'a str) -> BoxFuture<'a, Result<(SecretString, Version), Hold>> {
+        Box::pin(async move {
+            let value = self.get(name).ok_or_else(|| missing(name))?;
+            Ok((value.into(), self.version(name).ok_or_else(|| missing(name))?))
+        })
+    }
+
+    fn generate<'a>(
+        &'a self,
+        name: &'a str,
+        _: &'a str,
+        user: &'a str,
+        length: u32,
+    ) -> BoxFuture<'a, Result<(), Hold>> {
+        Box::pin(async move {
+            let fate = self.fuse.lock().next();
+            let cut = || Hold::new(Reason::Retry, "cut");
+            if matches!(fate, Fate::Not) {
+                return Err(cut());
+            }
+            let value = (format!("{user} has {length}"), 1);
+            self.passwords.lock().entry(name.to_owned()).or_insert(value);
+            if matches!(fate, Fate::CarriedOut) { Err(cut()) } else { Ok(()) }
+        })
+    }
+}
+
+/// What Kubernetes has of a resource: as the operator's own store keeps it.
+#[derive(Debug)]
+pub(crate) struct Stored<K: Kind> {
+    pub(crate) resource: K::Resource,
+    finalizer: bool,
+    claim: Option<(Origin, K::Memory)>,
+    status: Option<(Option<Origin>, K::Memory)>,
+}
+
+/// The process died.
+#[derive(Debug)]
+pub(crate) struct Dead;
+
+struct Store<'a, K: Kind> {
+    stored: &'a mut Stored<K>,
+    fuse: &'a Mutex<Fuse>,
+}
+
+impl<K: Kind> Store<'_, K> {
+    fn store(&mut self, store: impl FnOnce(&mut Stored<K>)) -> Result<(), Dead> {
+        let fate = self.fuse.lock().next();
+        if !matches!(fate, Fate::Not) {
+            store(self.stored);
+        }
+        if matches!(fate, Fate::Fine) { Ok(()) } else { Err(Dead) }
+    }
+}
+
+impl<K: Kind> Journal<K> for Store<'_, K> {
+    type Error = Dead;
+
+    async fn begin(&mut self, origin: Origin, memory: &K::Memory) -> Result<(), Dead> {
+        let removes = K::consent(&self.stored.resource, Some(origin)) == Consent::Remove;
+        if !removes && *memory == K::Memory::default() {
+            return Ok(());
+        }
+        self.store(|stored| {
+            stored.finalizer |= removes;
+            stored.claim = Some((origin, memory.clone()));
+        })
+    }
+
+    async fn save(&mut self, memory: &K::Memory) -> Result<(), Dead> {
+        self.store(|stored| {
+            let origin = stored.remembered().0;
+            stored.status = Some((origin, memory.clone()));
+        })
+    }
+}
+
+struct Nobody;
+
+impl Lookup for Nobody {
+    fn find(&self, _: &str, _: &str) -> Option<Place> {
+        None
+    }
+}
+
+/// The spec, read.
+pub(crate) fn desired<K: Kind>(resource: &K::Resource) -> K::Desired {
+    K::desired(resource, &Nobody).unwrap()
+}
+
+impl<K: Kind> Stored<K> {
+    pub(crate) fn new(resource: K::Resource) -> Self {
+        Self { resource, finalizer: false, claim: None, status: None }
+    }
+
+    /// Whose it is, and what is remembered.
+    pub(crate) fn remembered(&self) -> (Option<Origin>, K::Memory) {
+        match (&self.status, &self.claim) {
+            (Some((Some(origin), memory)), _) => (Some(*origin), memory.clone()),
+            (_, Some((origin, memory))) => (Some(*origin), memory.clone()),
+            (Some((None, memory)), None) => (None, memory.clone()),
+            (None, None) => (None, K::Memory::default()),
+        }
+    }
+
+    /// One pass, as the operator makes it. Whole, or cut off; a pass that died tells nothing.
+    pub(crate) fn pass(
+        &mut self,
+        world: &World,
+        server: &Server,
+        look: Look,
+        cut: Option<Cut>,
+    ) -> Option<Outcome<K>> {
+        let desired = desired::<K>(&self.resource);
+        let (origin, memory) = self.remembered();
+        let begun = self.finalizer && origin.is_some();
+        let target = Target { desired: &desired, memory, origin, deleting: None, begun };
+        let outcome = self.drive(world, server, look, target, cut)?;
+        if let Some(origin) = outcome.origin
+            && K::consent(&self.resource, Some(origin)) == Consent::Remove
+        {
+            self.finalizer = true;
+        }
+        self.status = Some((outcome.origin, outcome.memory.clone()));
+        Some(outcome)
+    }
+
+    /// One pass of a resource that is being deleted. `Ok(None)`: released without a look. `Err`: died.
+    pub(crate) fn delete(
+        &mut self,
+        world: &World,
+        server: &Server,
+        look: Look,
+        cut: Option<Cut>,
+    ) -> Result<Option<Outcome<K>>, Dead> {
+        let (origin, memory) = self.remembered();
+        if !self.finalizer || origin.is_none() {
+            return Ok(None);
+        }
+        let desired = K::remembered(&self.resource, &memory).unwrap_or_else(|| desired::<K>(&self.resource));
+        let deleting = Some(K::consent(&self.resource, origin));
+        let target = Target { desired: &desired, memory, origin, deleting, begun: true };
+        let look = Look { removing: true, ..look };
+        let outcome = self.drive(world, server, look, target, cut).ok_or(Dead)?;
+        self.status = Some((origin, outcome.memory.clone()));
+        Ok(Some(outcome))
+    }
+
+    fn drive(
+        &mut self,
+        world: &World,
+        server: &Server,
+        look: Look,
+        target: Target<'_, K>,
+        cut: Option<Cut>,
+    ) -> Option<Outcome<K>> {
+        world.arm(cut);
+        let mut store = Store { stored: self, fuse: &world.fuse };
+        let outcome = block_on(drive::<K, _>(server, &world.secrets, look, target, &mut store));
+        let died = cut.is_some_and(|cut| cut.dies && world.fuse.lock().events > cut.after);
+        world.arm(None);
+        outcome.ok().filter(|_| !died)
+    }
+}
+
+/// A look that takes nothing that was read before.
+pub(crate) fn anew() -> Look {
+    // The clock may stand still between two passes.
+    std::thread::sleep(Duration::from_nanos(1));
+    Look { since: Instant::now(), removing: false }
+}
