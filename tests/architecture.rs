@@ -1,5 +1,7 @@
 //! What may know what, checked by reading the sources. A broken rule is named with its file and line.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // a test's helper may fail like the test itself
+
 use std::{
     fs,
     path::{Path, PathBuf},

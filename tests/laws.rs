@@ -2,6 +2,8 @@
 //!
 //! No socket and no clock is in the way: requests are handed to the model as function calls.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // a test's helper may fail like the test itself
+
 #[path = "laws/database.rs"]
 mod database;
 #[path = "laws/generate.rs"]

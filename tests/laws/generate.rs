@@ -31,7 +31,7 @@ pub(crate) fn ask(model: &mut Model, request: &Request) {
 
 /// A name as one path segment, encoded byte by byte: not the encoder that is under test.
 pub(crate) fn segment(name: &str) -> String {
-    name.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    percent_encoding::percent_encode(name.as_bytes(), percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
 pub(crate) fn create_database(model: &mut Model, name: &str) {

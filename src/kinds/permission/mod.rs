@@ -249,9 +249,8 @@ async fn carry_out(
         Change::Grant(level) => {
             client.grant_database(user, database, *level).await?;
             amend(server, user, database, {
-                // On the wildcard none reads like no entry.
-                let level = Some(*level).filter(|level| *database != Scope::Any || *level != Level::None);
-                move |entry| entry.level = level
+                let level = *level;
+                move |entry| entry.level = Some(level)
             });
         }
         Change::Revoke => {
@@ -303,7 +302,15 @@ fn amend(
     if database == Scope::Any {
         server.forget::<WildcardOf>(user);
     }
-    server.amend::<RightsOf>(user, move |rights| change(rights.0.entry(database.clone()).or_default()));
+    server.amend::<RightsOf>(user, move |rights| {
+        let entry = rights.0.entry(database.clone()).or_default();
+        change(entry);
+        if database == Scope::Any {
+            // As a read would tell it: no level and none are alike, and the level on `*/*` is a part of its own.
+            entry.level = entry.level.filter(|level| *level != Level::None);
+            entry.collections.clear();
+        }
+    });
 }
 
 fn set(

@@ -14,9 +14,9 @@ fn user(password: &Value) -> Desired {
     desired(&serde_json::from_value(spec).unwrap(), "alice").unwrap()
 }
 
-fn version(number: u32) -> Option<SecretVersion> {
+fn version(number: u32) -> SecretVersion {
     let resource_version = number.to_string();
-    Some(SecretVersion { uid: "u".into(), resource_version, source: "s/password".into() })
+    SecretVersion { uid: "u".into(), resource_version, source: "s/password".into() }
 }
 
 /// Checks the steps of a plan in short and the reason that holds the rest.
@@ -28,8 +28,8 @@ fn check(
     steps: &[(&str, Because)],
     hold: Option<Reason>,
 ) {
-    let observed = Observed { active, secret: secret.and_then(version) };
-    let memory = UserMemory { password_secret: remembered.and_then(version) };
+    let observed = Observed { active, secret: secret.map(version) };
+    let memory = UserMemory { password_secret: remembered.map(version) };
     let plan = plan(&user(password), &observed, &memory);
     let short = |action: &Action| match action {
         Action::Generate { .. } => "generate",
