@@ -155,7 +155,7 @@ proptest! {
 
 /// Every place where a pass can be cut off, once or twice in a row.
 fn every_cut() -> impl Iterator<Item = Vec<Cut>> {
-    let cuts = || {
+    let cuts = move || {
         (0..14_usize).flat_map(|after| {
             [(true, true), (true, false), (false, true), (false, false)].map(|(carried_out, dies)| Cut {
                 after,
@@ -165,7 +165,7 @@ fn every_cut() -> impl Iterator<Item = Vec<Cut>> {
         })
     };
     // Twice in a row: what resumes dies as well, with its request carried out.
-    let deadly = || cuts().filter(|cut| cut.carried_out && cut.dies);
+    let deadly = move || cuts().filter(|cut| cut.carried_out && cut.dies);
     cuts()
         .map(|cut| vec![cut])
         .chain(deadly().flat_map(move |first| deadly().map(move |second| vec![first, second])))
