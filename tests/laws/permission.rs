@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use arango_operator::{
-    core::{Level, Reason},
+    core::{Level, Reason, RemovalPolicy},
     kinds::{
         permission::{
             Permission,
@@ -14,10 +14,12 @@ use arango_operator::{
     stand_in::Model,
 };
 use proptest::{option, prelude::*, sample::select};
+use serde_json::json;
 
 use super::{
     generate::{self, Change, DATABASES, create_collection, grantable, set_level},
     law::{self, Law, Result, Run, Story},
+    world::Cut,
 };
 
 impl Law for Permission {
@@ -148,6 +150,57 @@ proptest! {
     #[test]
     fn a_row_waits_for_its_collections_and_goes_on_when_they_are_there(story in story()) {
         waits(&story)?;
+    }
+}
+
+/// Every place where a pass can be cut off, once or twice in a row.
+fn every_cut() -> impl Iterator<Item = Vec<Cut>> {
+    let cuts = move || {
+        (0..14_usize).flat_map(|after| {
+            [(true, true), (true, false), (false, true), (false, false)].map(|(carried_out, dies)| Cut {
+                after,
+                carried_out,
+                dies,
+            })
+        })
+    };
+    // Twice in a row: what resumes dies as well, with its request carried out.
+    let deadly = move || cuts().filter(|cut| cut.carried_out && cut.dies);
+    cuts()
+        .map(|cut| vec![cut])
+        .chain(deadly().flat_map(move |first| deadly().map(move |second| vec![first, second])))
+}
+
+/// Rights that nobody declares, under a database level that is taken away: by the spec, or with the row.
+#[test]
+fn a_revoke_that_is_cut_off_anywhere_loses_nobodys_rights() {
+    let mut server = generate::empty();
+    generate::create_user(&mut server, "alice", "x", true);
+    generate::create_database(&mut server, "shop");
+    for (name, level) in [("orders", Level::Ro), ("items", Level::None)] {
+        create_collection(&mut server, "shop", name);
+        set_level(&mut server, "alice", "shop", Some(name), Some(level));
+    }
+    let spec = |access, policy: Option<RemovalPolicy>| {
+        let mut spec = json!({"clusterRef": {"name": "c"}, "user": "alice", "database": "shop",
+            "access": access, "collections": {"items": "rw"}});
+        spec["deletionPolicy"] = json!(policy);
+        ArangoPermission::new("row", serde_json::from_value(spec).unwrap())
+    };
+    for policy in [None, Some(RemovalPolicy::Retain), Some(RemovalPolicy::Delete)] {
+        for cuts in every_cut() {
+            for keeps in [false, true] {
+                let story = |history| Story::<Permission> { server: server.clone(), history, keeps };
+                let taken = story(vec![spec(Some("rw"), policy), spec(None, policy)]);
+                law::survives(&taken, &cuts)
+                    .map_err(|error| format!("{policy:?} {cuts:?}: {error}"))
+                    .unwrap();
+                let deleted = story(vec![spec(Some("rw"), policy)]);
+                law::deletion_survives(&deleted, &cuts)
+                    .map_err(|error| format!("deleted, {policy:?} {cuts:?}: {error}"))
+                    .unwrap();
+            }
+        }
     }
 }
 

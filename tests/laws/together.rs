@@ -155,6 +155,20 @@ fn a_right_that_came_after_the_last_read_is_not_lost_when_the_level_above_it_is_
     assert_eq!(entry.collections.get("items"), Some(&ModelLevel::Ro));
 }
 
+#[test]
+fn a_user_who_is_made_anew_is_known_without_the_rights_that_he_had() {
+    let world = World::new(generate::empty(), generate::SECRETS);
+    let kept = world.server();
+    let wildcard = row("alice", "*", None, Some("rw"));
+    act::<User>(&world, &kept, user("alice"), false);
+    act::<Permission>(&world, &kept, wildcard.clone(), false);
+    // Now the level on `*/*`, which is asked for alone, is known.
+    agrees::<Permission>(&world, &kept, &world.server(), &wildcard).unwrap();
+    act::<User>(&world, &kept, user("alice"), true);
+    act::<User>(&world, &kept, user("alice"), false);
+    agrees::<Permission>(&world, &kept, &world.server(), &wildcard).unwrap();
+}
+
 fn declared(collections: &[&str], access: bool) -> ArangoPermissionSpec {
     let mut resource = row("alice", "shop", Some("rw"), None);
     resource.spec.access = access.then_some(Level::Rw);
