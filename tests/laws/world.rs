@@ -252,12 +252,12 @@ impl<K: Kind> Stored<K> {
 
     /// Whose it is, and what is remembered.
     pub(crate) fn remembered(&self) -> (Option<Origin>, K::Memory) {
-        match (&self.status, &self.claim) {
-            (Some((Some(origin), memory)), _) => (Some(*origin), memory.clone()),
-            (_, Some((origin, memory))) => (Some(*origin), memory.clone()),
-            (Some((None, memory)), None) => (None, memory.clone()),
-            (None, None) => (None, K::Memory::default()),
+        let recorded = self.status.as_ref().and_then(|(origin, memory)| Some(((*origin)?, memory)));
+        let claimed = self.claim.as_ref().map(|(origin, memory)| (*origin, memory));
+        if let Some((origin, memory)) = recorded.or(claimed) {
+            return (Some(origin), memory.clone());
         }
+        (None, self.status.as_ref().map(|(_, memory)| memory.clone()).unwrap_or_default())
     }
 
     /// One pass, as the operator makes it. Whole, or cut off; a pass that died tells nothing.
