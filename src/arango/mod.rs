@@ -7,11 +7,13 @@ mod answers;
 mod auth;
 mod client;
 mod connect;
+mod dispatch;
 mod endpoint;
 mod error;
 mod pool;
 mod probe;
 mod rights;
+mod settle;
 mod settings;
 #[cfg(test)]
 mod tests;
