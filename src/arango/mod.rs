@@ -13,8 +13,8 @@ mod error;
 mod pool;
 mod probe;
 mod rights;
-mod settle;
 mod settings;
+mod settle;
 #[cfg(test)]
 mod tests;
 mod transport;

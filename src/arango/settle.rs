@@ -55,7 +55,9 @@ enum Found {
 fn worth_another(error: &Error) -> bool {
     match error {
         Error::Lost { .. } => true,
-        Error::Answer(answer) => answer.status.is_server_error() && matches!(answer.error_num, None | Some(30)),
+        Error::Answer(answer) => {
+            answer.status.is_server_error() && matches!(answer.error_num, None | Some(30))
+        }
         _ => false,
     }
 }

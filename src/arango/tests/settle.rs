@@ -143,9 +143,7 @@ fn extra(team: &str) -> Map<String, serde_json::Value> {
 
 fn create_alice(client: &Client, password: &str, team: &str) -> Result<(), Error> {
     let password = SecretString::from(password);
-    block_on(
-        client.create_user(&alice(), &NewUser { password: &password, active: true, extra: extra(team) }),
-    )
+    block_on(client.create_user(&alice(), &NewUser { password: &password, active: true, extra: extra(team) }))
 }
 
 fn alice_is(client: &Client, password: &str, team: &str) -> bool {

@@ -47,7 +47,11 @@ fn delays_double_up_to_the_cap_and_only_a_probe_lengthens_them() {
         delays.push(due - now);
         now = due;
         assert_eq!(balancer.begin_probes(now), [0]);
-        assert_eq!((balancer.begin_probes(now), balancer.next_probe()), (vec![], None), "one probe at a time");
+        assert_eq!(
+            (balancer.begin_probes(now), balancer.next_probe()),
+            (vec![], None),
+            "one probe at a time"
+        );
         assert!(!balancer.probe_failed(0, now, 0));
     }
     assert!(delays.iter().zip(&delays[1..]).skip(1).all(|(shorter, longer)| shorter <= longer), "{delays:?}");
