@@ -68,3 +68,25 @@ fn wasted(stand_in: &StandIn) -> (usize, usize) {
         log.iter().filter(mine).partition(|entry| entry.path == AVAILABILITY);
     (requests.into_iter().filter(|entry| entry.fault.is_some()).count(), probes.len())
 }
+
+/// `docs/client.md` promises what tests hold; a test that was renamed would leave an empty promise.
+#[test]
+fn every_test_that_the_page_of_the_client_names_is_there() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("docs/client.md")).unwrap();
+    let mut sources = String::new();
+    for folder in ["src/arango", "src/arango/tests", "src/core/balance", "tests/client"] {
+        for file in std::fs::read_dir(root.join(folder)).unwrap() {
+            let path = file.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "rs") {
+                sources += &std::fs::read_to_string(path).unwrap();
+            }
+        }
+    }
+    // Names of tests are sentences: many words.
+    let named: Vec<&str> =
+        page.split('`').skip(1).step_by(2).filter(|name| name.matches('_').count() > 3).collect();
+    assert!(named.len() > 20, "the page names its tests");
+    let missing: Vec<_> = named.iter().filter(|name| !sources.contains(&format!("fn {name}("))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
