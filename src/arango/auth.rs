@@ -288,10 +288,9 @@ impl Authenticator {
         if self.ended.load(Ordering::Acquire) != before {
             match (&*flight, self.current.lock().clone()) {
                 // The other one's time was over; this one may have some left.
-                (Some((_, Error::TimedOut { .. })), _) => {}
+                (Some((_, Error::TimedOut { .. })), _) | (None, None) => {}
                 (Some((_, error)), _) => return Err(error.clone()),
                 (None, Some(token)) => return Ok(token),
-                (None, None) => {}
             }
         }
         self.mint(&mut flight, mint).await

@@ -48,10 +48,9 @@ impl Verdict {
             (503, Some(503 | 38)) => Self::Away { may_have_run: false },
             // Without a number it is a proxy's answer, and 30 may come out of a handler.
             (503, Some(30) | None) => Self::Away { may_have_run: true },
-            // The agency or a DB-Server is away, and this coordinator may be the only one to think so.
-            (503, Some(1465 | 1478 | 1495 | 1496)) => Self::Odd,
-            // ArangoDB's own failures have a number. This is a page of something between.
-            (500 | 502 | 504, None) => Self::Odd,
+            // The agency or a DB-Server is away, and this coordinator may be the only one to think so. Or a page of
+            // something between: ArangoDB's own failures have a number.
+            (503, Some(1465 | 1478 | 1495 | 1496)) | (500 | 502 | 504, None) => Self::Odd,
             _ => Self::Serves,
         }
     }

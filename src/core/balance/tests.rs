@@ -44,7 +44,7 @@ fn delays_double_up_to_the_cap_and_only_a_probe_lengthens_them() {
         let due = balancer.next_probe().unwrap();
         assert!(!balancer.failed(0, due, u64::MAX), "the same death told again");
         assert_eq!(balancer.next_probe(), Some(due));
-        delays.push(due - now);
+        delays.push(due.saturating_sub(now));
         now = due;
         assert_eq!(balancer.begin_probes(now), [0]);
         assert_eq!(
@@ -66,7 +66,7 @@ fn one_that_answers_probes_and_no_request_is_tried_less_and_less() {
     for _ in 0..10 {
         assert!(balancer.failed(0, now, 0));
         let due = balancer.next_probe().unwrap();
-        gaps.push(due - now);
+        gaps.push(due.saturating_sub(now));
         now = due;
         assert_eq!(balancer.begin_probes(now), [0]);
         assert!(balancer.probe_answered(0));
@@ -128,7 +128,7 @@ fn one_that_is_full_rests_for_as_long_as_it_says_and_the_others_go_on() {
     assert_eq!(balancer.pick(Wish::Any, &[], soon, 0), Pick::Ask(1));
     balancer.full(1, None, soon, 0);
     let Pick::Wait(later) = balancer.pick(Wish::Any, &[], soon, 0) else { panic!("it rests") };
-    assert!(later - soon > soon - SECOND);
+    assert!(later.saturating_sub(soon) > soon.saturating_sub(SECOND));
 }
 
 #[derive(Debug, Clone)]
