@@ -17,6 +17,7 @@ mod settings;
 mod settle;
 #[cfg(test)]
 mod tests;
+mod token;
 mod transport;
 
 pub use answers::{Availability, CollectionInfo, Role, ServerInfo, Status, UserInfo, Version};

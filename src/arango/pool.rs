@@ -19,10 +19,11 @@ use tracing::{debug, warn};
 
 use super::{
     Connection, Endpoint, Error, Reason, Request, Response, Transport,
-    auth::{Authenticator, Credentials, Token},
+    auth::{Authenticator, Credentials},
     client::login_request,
     connect::Coordinator,
     probe,
+    token::Token,
 };
 use crate::core::balance::{Balancer, Pick, Wish, jittered};
 
