@@ -32,7 +32,7 @@ pub enum Deployment {
 
 /// A client of a deployment that said that it is a cluster.
 #[derive(Debug, Clone)]
-pub struct Cluster(Client);
+pub struct Cluster(pub(super) Client);
 
 /// Where a coordinator says that it is (reference: cluster, endpoints). Schemes are `tcp` and `ssl`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

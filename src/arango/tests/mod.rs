@@ -1,5 +1,6 @@
 //! The pool and the login against servers that misbehave on purpose.
 
+mod cluster;
 mod server;
 
 use std::{
