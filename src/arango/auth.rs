@@ -12,9 +12,11 @@ use std::{
 
 use base64::{Engine, engine::general_purpose};
 use http::HeaderValue;
+use jsonwebtoken::{EncodingKey, Header};
 use parking_lot::Mutex;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use serde::Deserialize;
+use serde_json::json;
 use tokio::time::Instant;
 
 use super::Error;
@@ -25,6 +27,9 @@ const MOMENT: Duration = Duration::from_secs(1);
 
 /// A token is renewed when this part of its lifetime is over.
 const RENEW_AFTER: f64 = 0.8;
+
+/// How long a token lives that is signed here. It is signed again before that is over.
+const SIGNED_LIFETIME: Duration = Duration::from_secs(300);
 
 /// How the connection logs in. `Debug` shows the user, nothing secret.
 #[derive(Clone, Default)]
@@ -46,6 +51,19 @@ pub enum Auth {
         /// The password.
         password: SecretString,
     },
+    /// As the deployment itself, by tokens signed here: it may do everything, also in read-only mode (reference:
+    /// authentication, check of a token).
+    Superuser {
+        /// The secret that the deployment signs its tokens with.
+        secret: SecretSlice<u8>,
+    },
+    /// As a user, by tokens signed here: nobody has to know his password.
+    Signed {
+        /// The secret that the deployment signs its tokens with.
+        secret: SecretSlice<u8>,
+        /// The user.
+        user: String,
+    },
 }
 
 impl fmt::Debug for Auth {
@@ -54,6 +72,8 @@ impl fmt::Debug for Auth {
             Self::None => f.write_str("None"),
             Self::Basic { user, .. } => f.debug_struct("Basic").field("user", user).finish_non_exhaustive(),
             Self::Jwt { user, .. } => f.debug_struct("Jwt").field("user", user).finish_non_exhaustive(),
+            Self::Superuser { .. } => f.write_str("Superuser"),
+            Self::Signed { user, .. } => f.debug_struct("Signed").field("user", user).finish_non_exhaustive(),
         }
     }
 }
@@ -143,7 +163,7 @@ pub(super) struct Authenticator {
 impl Authenticator {
     pub(super) fn new(auth: Auth) -> Result<Self, Error> {
         let fixed = match (&auth, auth.fixed()?) {
-            (Auth::Jwt { .. }, _) => None,
+            (Auth::Jwt { .. } | Auth::Superuser { .. } | Auth::Signed { .. }, _) => None,
             (_, header) => Some(Arc::new(Token { header, ..Token::none() })),
         };
         Ok(Self {
@@ -160,8 +180,28 @@ impl Authenticator {
     pub(super) fn login(&self) -> Option<(&str, &SecretString)> {
         match &self.auth {
             Auth::Jwt { user, password } => Some((user, password)),
-            Auth::None | Auth::Basic { .. } => None,
+            _ => None,
         }
+    }
+
+    /// A token signed here, if that is how the connection logs in.
+    pub(super) fn sign(&self) -> Option<Result<Token, Error>> {
+        let (secret, mut claims) = match &self.auth {
+            Auth::Superuser { secret } => (secret, json!({"server_id": "arango-operator"})),
+            Auth::Signed { secret, user } => (secret, json!({"preferred_username": user})),
+            _ => return None,
+        };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        claims["iss"] = "arangodb".into();
+        claims["iat"] = now.as_secs().into();
+        claims["exp"] = (now + SIGNED_LIFETIME).as_secs().into();
+        let key = EncodingKey::from_secret(secret.expose_secret());
+        let unusable = |_| Error::Unusable("no token can be signed with the secret".to_owned());
+        Some(
+            jsonwebtoken::encode(&Header::default(), &claims, &key)
+                .map_err(unusable)
+                .and_then(|jwt| Token::new(&jwt)),
+        )
     }
 
     /// The token to send now. `mint` logs in; it is called at most once, and not at all if somebody else's

@@ -286,6 +286,9 @@ impl Inner {
         struct Login {
             jwt: String,
         }
+        if let Some(token) = self.login.sign() {
+            return token;
+        }
         let Some((user, password)) = self.login.login() else { return Ok(Token::none()) };
         let request = login_request(user, password);
         let response = self.dispatch(&request, None, deadline).await?;

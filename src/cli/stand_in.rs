@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use clap::ArgAction;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::duration::parse as duration;
 use crate::stand_in::{Config, Options, StandIn};
 
 /// The longest secret that a server takes, in bytes.
@@ -42,19 +43,6 @@ pub(super) struct Args {
     /// Whether credentials are asked for.
     #[arg(long, value_name = "BOOL", default_value_t = true, action = ArgAction::Set)]
     authentication: bool,
-}
-
-/// Reads a duration: a number and `ms`, `s`, or `m`.
-fn duration(text: &str) -> Result<Duration, String> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let number: u64 = number.parse().map_err(|_| format!("{text:?} doesn't start with a number; try 5ms"))?;
-    match unit {
-        "ms" => Ok(Duration::from_millis(number)),
-        "s" => Ok(Duration::from_secs(number)),
-        "m" => Ok(Duration::from_secs(number * 60)),
-        _ => Err(format!("{text:?} has no unit that is known; try 5ms, 2s or 1m")),
-    }
 }
 
 impl Args {
@@ -103,17 +91,4 @@ pub(super) fn run(args: Args) -> Result<ExitCode> {
         stand_in.stop().await?;
         Ok(ExitCode::SUCCESS)
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_need_a_unit() {
-        assert_eq!(duration("5ms"), Ok(Duration::from_millis(5)));
-        assert_eq!(duration("2s"), Ok(Duration::from_secs(2)));
-        assert!(duration("5").is_err());
-        assert!(duration("ms").is_err());
-    }
 }

@@ -41,7 +41,9 @@ async fn a_cluster_tells_its_id_its_servers_and_their_figures() {
     assert_eq!(told, endpoints(&stand_in));
     cluster.targets().await.unwrap();
 
-    for (server, _) in health.with_role(&MemberRole::DbServer).chain(health.with_role(&MemberRole::Coordinator)) {
+    for (server, _) in
+        health.with_role(&MemberRole::DbServer).chain(health.with_role(&MemberRole::Coordinator))
+    {
         let statistics = cluster.statistics(server).await.unwrap();
         assert!(statistics.uptime().is_some() && statistics.requests().is_some(), "{statistics:?}");
         assert_eq!(cluster.version(server).await.unwrap().version.as_deref(), Some("3.12.10"));
