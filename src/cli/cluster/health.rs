@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::Serialize;
 
-use super::{Common, cluster};
+use super::{Common, cluster, in_order};
 use crate::{
-    arango::{Health, LastAcked, Member, MemberRole},
+    arango::{Health, LastAcked, Member},
     cli::output::{self, Mark, Rows},
 };
 
@@ -53,48 +53,36 @@ struct Server {
 pub(super) async fn run(args: &HealthArgs) -> anyhow::Result<ExitCode> {
     let client = args.common.connection.client()?;
     let health = cluster(&client, "cluster health").await?.health().await?;
-    let healthy = health.is_good();
-    let report = report(health);
+    let report = Report::new(&health);
     output::print(args.common.output.output, &report, |colours| table(&report).render(colours))?;
-    Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if report.healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn report(health: Health) -> Report {
-    let healthy = health.is_good();
-    let mut members: Vec<_> = health.servers.into_iter().collect();
-    members.sort_by_cached_key(|(id, member)| (rank(member), member.short_name.clone(), id.clone()));
-    let servers = members.into_iter().map(|(id, member)| Server::new(id, member)).collect();
-    Report { cluster_id: health.cluster_id, healthy, servers }
-}
-
-/// Those that take requests first, then those that keep data.
-fn rank(member: &Member) -> u8 {
-    match member.role {
-        Some(MemberRole::Coordinator) => 0,
-        Some(MemberRole::DbServer) => 1,
-        Some(MemberRole::Agent) => 2,
-        Some(MemberRole::Other(_)) | None => 3,
+impl Report {
+    fn new(health: &Health) -> Self {
+        let servers = in_order(health).into_iter().map(|(id, member)| Server::new(id, member)).collect();
+        Self { cluster_id: health.cluster_id.clone(), healthy: health.is_good(), servers }
     }
 }
 
 impl Server {
-    fn new(id: String, member: Member) -> Self {
+    fn new(id: &str, member: &Member) -> Self {
         let (last_acked, last_acked_seconds_ago) = match member.last_acked {
             Some(LastAcked::At(time)) => (Some(time.to_string()), None),
             Some(LastAcked::Ago(age)) => (None, Some(age.as_secs_f64())),
             None => (None, None),
         };
         Self {
-            id,
-            short_name: member.short_name,
-            role: member.role.map(|role| role.to_string()),
-            status: member.status.map(|status| status.to_string()),
-            endpoint: member.advertised_endpoint.or(member.endpoint),
+            id: id.to_owned(),
+            short_name: member.short_name.clone(),
+            role: member.role.as_ref().map(ToString::to_string),
+            status: member.status.as_ref().map(ToString::to_string),
+            endpoint: member.advertised_endpoint.clone().or_else(|| member.endpoint.clone()),
             last_acked,
             last_acked_seconds_ago,
-            sync_status: member.sync_status,
-            version: member.version,
-            engine: member.engine,
+            sync_status: member.sync_status.clone(),
+            version: member.version.clone(),
+            engine: member.engine.clone(),
             leading: member.leading,
             can_be_deleted: member.can_be_deleted,
         }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
-use super::{Common, cluster, named};
+use super::{Common, cluster, in_order, named};
 use crate::{
     arango::{Class, Cluster, Error, Member, MemberRole, ServerMaintenance, Supervision},
     cli::{
@@ -121,7 +121,7 @@ pub(super) async fn run(args: &MaintenanceArgs) -> anyhow::Result<ExitCode> {
         clap::Error::raw(ErrorKind::ArgumentConflict, format!("{problem}\n")).exit()
     });
     let client = args.common.connection.client()?;
-    let cluster = cluster(&client, "maintenance").await?;
+    let cluster = cluster(&client, "supervision and no maintenance").await?;
     let format = args.common.output.output;
     match (&args.server, wish) {
         (None, None) => show(&cluster, format).await?,
@@ -134,7 +134,9 @@ pub(super) async fn run(args: &MaintenanceArgs) -> anyhow::Result<ExitCode> {
 
 async fn show(cluster: &Cluster, format: Format) -> anyhow::Result<()> {
     let (supervision, health) = tokio::try_join!(cluster.supervision(), cluster.health())?;
-    let asked = health.with_role(&MemberRole::DbServer).map(async |(id, member)| {
+    let servers = in_order(&health).into_iter();
+    let servers = servers.filter(|(_, member)| member.role == Some(MemberRole::DbServer));
+    let asked = servers.map(async |(id, member)| {
         cluster.server_maintenance(id).await.map(|maintenance| ServerShown::new(id, member, maintenance))
     });
     let servers = try_join_all(asked).await?;

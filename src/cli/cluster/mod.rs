@@ -11,7 +11,7 @@ use anyhow::bail;
 use clap::{Args, Subcommand};
 
 use super::{connection::ConnectionArgs, output::OutputArgs};
-use crate::arango::{Client, Cluster, Deployment, Member};
+use crate::arango::{Client, Cluster, Deployment, Health, Member, MemberRole};
 
 /// Look at a deployment as its coordinators know it, and stop its failover for maintenance.
 #[derive(Debug, Args)]
@@ -54,6 +54,19 @@ async fn cluster(client: &Client, what: &str) -> anyhow::Result<Cluster> {
         Deployment::Cluster(cluster) => Ok(cluster),
         Deployment::Single => bail!("this is a single server; it has no {what}"),
     }
+}
+
+/// The servers, those that take requests first, then those that keep data, then the agents.
+fn in_order(health: &Health) -> Vec<(&str, &Member)> {
+    let rank = |member: &Member| match member.role {
+        Some(MemberRole::Coordinator) => 0,
+        Some(MemberRole::DbServer) => 1,
+        Some(MemberRole::Agent) => 2,
+        Some(MemberRole::Other(_)) | None => 3,
+    };
+    let mut members: Vec<_> = health.servers.iter().map(|(id, member)| (id.as_str(), member)).collect();
+    members.sort_by_key(|(id, member)| (rank(member), member.short_name.as_deref(), *id));
+    members
 }
 
 /// A server as a person calls it: `DBServer0001 (PRMR-…)`.

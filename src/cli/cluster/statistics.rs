@@ -8,7 +8,7 @@ use futures::future::join_all;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Common, cluster, named};
+use super::{Common, cluster, in_order, named};
 use crate::{
     arango::{Error, Health, Member, MemberRole, Statistics},
     cli::{
@@ -52,7 +52,7 @@ struct Server<'a> {
 /// Runs the command.
 pub(super) async fn run(args: &StatisticsArgs) -> anyhow::Result<ExitCode> {
     let client = args.common.connection.client()?;
-    let cluster = cluster(&client, "cluster statistics; its own are at GET /_admin/statistics").await?;
+    let cluster = cluster(&client, "cluster statistics (its own: request GET /_admin/statistics)").await?;
     let health = cluster.health().await?;
     let chosen = choose(&health, &args.servers)?;
     // The pool bounds how many are asked at once.
@@ -80,8 +80,9 @@ pub(super) async fn run(args: &StatisticsArgs) -> anyhow::Result<ExitCode> {
 /// The servers that were named, or all that count anything.
 fn choose<'a>(health: &'a Health, names: &[String]) -> anyhow::Result<Vec<(&'a str, &'a Member)>> {
     if names.is_empty() {
-        let roles = [&MemberRole::Coordinator, &MemberRole::DbServer];
-        return Ok(roles.into_iter().flat_map(|role| health.with_role(role)).collect());
+        let counts =
+            |member: &Member| matches!(member.role, Some(MemberRole::Coordinator | MemberRole::DbServer));
+        return Ok(in_order(health).into_iter().filter(|(_, member)| counts(member)).collect());
     }
     let find = |name: &String| match health.find(name) {
         None => bail!("there is no server {name:?}; `cluster health` shows them"),

@@ -165,7 +165,8 @@ fn people(report: &Report, colours: bool) -> String {
         let value = value.map_or_else(|| "-".to_owned(), |value| plain(&value));
         let _ = writeln!(text, " {name:<24} {value}");
     };
-    line("deployment", Some(format!("{} ({})", report.mode, report.role)));
+    line("mode", Some(report.mode.to_owned()));
+    line("role", Some(report.role.to_owned()));
     line("id", report.deployment_id.clone());
     let version =
         [&report.version, &report.edition].into_iter().flatten().cloned().collect::<Vec<_>>().join(" ");
@@ -178,13 +179,14 @@ fn people(report: &Report, colours: bool) -> String {
             Some("Normal") => "off".to_owned(),
             Some("Maintenance") => "on: there is no automatic failover".to_owned(),
             Some(other) => other.to_owned(),
-            None => "not told; it takes an administrator's account".to_owned(),
+            None => "not told to this account; an administrator's is".to_owned(),
         };
         line("supervision maintenance", Some(supervision));
     }
-    let mut rows = Rows::new(["endpoint", "reachable", "server id", "version", "availability", "message"]);
+    let mut rows = Rows::new(["endpoint", "reachable", "server id", "version", "availability"]);
+    let mut messages = String::new();
     for one in &report.endpoints {
-        let mark = if one.reachable && one.message.is_none() { Mark::Plain } else { Mark::Alarm };
+        let mark = if one.message.is_none() { Mark::Plain } else { Mark::Alarm };
         let reachable = if one.reachable { "yes" } else { "no" };
         let cells = [
             Some(one.endpoint.clone()),
@@ -192,11 +194,13 @@ fn people(report: &Report, colours: bool) -> String {
             one.server_id.clone(),
             one.version.clone(),
             one.availability.clone(),
-            one.message.clone(),
         ];
         rows.add(mark, cells);
+        if let Some(message) = &one.message {
+            let _ = writeln!(messages, "\n{}: {}", one.endpoint, plain(message));
+        }
     }
-    format!("{text}\n{}", rows.render(colours))
+    format!("{text}\n{}{messages}", rows.render(colours))
 }
 
 fn licence(license: &LicenseReport) -> String {
