@@ -8,6 +8,7 @@ mod auth;
 mod client;
 mod cluster;
 mod connect;
+mod dispatch;
 mod endpoint;
 mod error;
 mod health;
@@ -17,6 +18,7 @@ mod probe;
 mod rights;
 mod server;
 mod settings;
+mod settle;
 mod statistics;
 #[cfg(test)]
 mod tests;

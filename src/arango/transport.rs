@@ -13,6 +13,11 @@ use super::{Error, error::ErrorBody};
 pub trait Transport: Send + Sync {
     /// Sends one request. An answer of any status is `Ok`; an error means that there is none to be had.
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, Error>>;
+
+    /// Waits between two requests that belong together. A model without a clock of its own waits for nothing.
+    fn pause(&self, time: Duration) -> BoxFuture<'_, ()> {
+        Box::pin(tokio::time::sleep(time))
+    }
 }
 
 /// One request. Its body may hold a password, so `Debug` leaves it out.

@@ -105,7 +105,7 @@ impl ConnectionArgs {
     /// The settings as a user whose password nobody has to know: by a token signed with the deployment's secret.
     pub fn connection_as(&self, user: &str) -> anyhow::Result<Connection> {
         let secret = self.jwt_secret().context("--as signs a token")?;
-        self.connection_with(Auth::Signed { secret, user: user.to_owned() })
+        self.connection_with(Auth::SignedAs { secret, user: user.to_owned() })
     }
 
     fn connection_with(&self, auth: Auth) -> anyhow::Result<Connection> {
