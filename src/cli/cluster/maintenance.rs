@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{Common, cluster, in_order, named};
 use crate::{
-    arango::{Class, Cluster, Error, Member, MemberRole, ServerMaintenance, Supervision},
+    arango::{Class, Cluster, Error, Health, Member, MemberRole, ServerMaintenance, Supervision},
     cli::{
         duration,
         output::{self, Format, Mark, Rows},
@@ -134,9 +134,7 @@ pub(super) async fn run(args: &MaintenanceArgs) -> anyhow::Result<ExitCode> {
 
 async fn show(cluster: &Cluster, format: Format) -> anyhow::Result<()> {
     let (supervision, health) = tokio::try_join!(cluster.supervision(), cluster.health())?;
-    let servers = in_order(&health).into_iter();
-    let servers = servers.filter(|(_, member)| member.role == Some(MemberRole::DbServer));
-    let asked = servers.map(async |(id, member)| {
+    let asked = db_servers(&health).map(async |(id, member)| {
         cluster.server_maintenance(id).await.map(|maintenance| ServerShown::new(id, member, maintenance))
     });
     let servers = try_join_all(asked).await?;
@@ -211,6 +209,10 @@ fn after(duration: Duration) -> anyhow::Result<Timestamp> {
     Ok(end.round(jiff::Unit::Second)?)
 }
 
+fn db_servers(health: &Health) -> impl Iterator<Item = (&str, &Member)> {
+    in_order(health).into_iter().filter(|(_, member)| member.role == Some(MemberRole::DbServer))
+}
+
 /// Shows or changes the maintenance of one DB-Server.
 async fn server(
     cluster: &Cluster,
@@ -220,8 +222,7 @@ async fn server(
 ) -> anyhow::Result<()> {
     let health = cluster.health().await?;
     let Some((id, member)) = health.find(name) else {
-        let known: Vec<_> =
-            health.with_role(&MemberRole::DbServer).map(|(id, member)| named(id, member)).collect();
+        let known: Vec<_> = db_servers(&health).map(|(id, member)| named(id, member)).collect();
         bail!("there is no server {name:?}; the DB-Servers are {}", known.join(", "));
     };
     if member.role != Some(MemberRole::DbServer) {
