@@ -2,21 +2,7 @@
 
 use std::time::Duration;
 
-/// Units by their letter, with their length in milliseconds.
-const UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
-
-/// Reads a duration: a number and `ms`, `s`, `m`, `h` or `d`.
-pub(super) fn parse(text: &str) -> Result<Duration, String> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let number: u64 =
-        number.parse().map_err(|_| format!("{text:?} doesn't start with a whole number; try 5ms"))?;
-    let length = UNITS.iter().find(|(name, _)| *name == unit).map(|(_, length)| length);
-    let length =
-        length.ok_or_else(|| format!("{text:?} has no unit that is known; try 5ms, 2s, 1m or 3h"))?;
-    let millis = number.checked_mul(*length).ok_or_else(|| format!("{text:?} is too long"))?;
-    Ok(Duration::from_millis(millis))
-}
+pub(super) use crate::core::duration::parse;
 
 /// Reads a time in which a server shall do something: at least a second, and whole seconds. A bare number counts
 /// seconds.
@@ -43,16 +29,6 @@ pub(super) fn show(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations_need_a_unit() {
-        assert_eq!(parse("5ms"), Ok(Duration::from_millis(5)));
-        assert_eq!(parse("2s"), Ok(Duration::from_secs(2)));
-        assert_eq!(parse("2h"), Ok(Duration::from_secs(7200)));
-        for text in ["5", "ms", "1.5s", "-1s", "", "99999999999999999999s", "999999999999999d", "1 s"] {
-            assert!(parse(text).is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn a_bare_number_counts_seconds_where_seconds_are_asked_for() {

@@ -86,7 +86,7 @@ impl Screen {
         loop {
             tokio::select! {
                 outcome = &mut future => {
-                    drop(self.stderr());
+                    self.clear();
                     return outcome;
                 }
                 _ = seconds.tick() => {
@@ -103,9 +103,13 @@ impl Screen {
 
     /// Clears the line that may be redrawn, for somebody else who writes to standard error.
     pub(super) fn stderr(&self) -> Stderr {
+        self.clear();
+        std::io::stderr()
+    }
+
+    fn clear(&self) {
         if std::mem::take(&mut *self.open.lock()) {
             eprint!("{CLEAR}");
         }
-        std::io::stderr()
     }
 }

@@ -69,14 +69,24 @@ fn state(text: &str) -> Result<State, String> {
     }
 }
 
-/// What is wanted: `None` to look, else for how long, `None` to end it.
-fn wish(state: Option<State>, lasting: Option<Duration>) -> Result<Option<Option<Duration>>, &'static str> {
+/// What is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    /// To see what is.
+    Look,
+    /// Maintenance for so long.
+    Begin(Duration),
+    /// No maintenance.
+    End,
+}
+
+fn wish(state: Option<State>, lasting: Option<Duration>) -> Result<Wish, &'static str> {
     match (state, lasting) {
-        (None, None) => Ok(None),
-        (Some(State::Off), None) => Ok(Some(None)),
-        (Some(State::On), None) => Ok(Some(Some(HOUR))),
+        (None, None) => Ok(Wish::Look),
+        (Some(State::Off), None) => Ok(Wish::End),
+        (Some(State::On), None) => Ok(Wish::Begin(HOUR)),
         (Some(State::For(duration)), None) | (None | Some(State::On), Some(duration)) => {
-            Ok(Some(Some(duration)))
+            Ok(Wish::Begin(duration))
         }
         (Some(State::Off), Some(_)) => Err("what ends has no duration; leave --for out"),
         (Some(State::For(_)), Some(_)) => Err("the duration is given twice; leave --for out"),
@@ -124,9 +134,9 @@ pub(super) async fn run(args: &MaintenanceArgs) -> anyhow::Result<ExitCode> {
     let cluster = cluster(&client, "supervision and no maintenance").await?;
     let format = args.common.output.output;
     match (&args.server, wish) {
-        (None, None) => show(&cluster, format).await?,
-        (None, Some(Some(duration))) => stop(&cluster, duration, format).await?,
-        (None, Some(None)) => start(&cluster, format).await?,
+        (None, Wish::Look) => show(&cluster, format).await?,
+        (None, Wish::Begin(duration)) => stop(&cluster, duration, format).await?,
+        (None, Wish::End) => start(&cluster, format).await?,
         (Some(name), wish) => server(&cluster, name, wish, format).await?,
     }
     Ok(ExitCode::SUCCESS)
@@ -214,12 +224,7 @@ fn db_servers(health: &Health) -> impl Iterator<Item = (&str, &Member)> {
 }
 
 /// Shows or changes the maintenance of one DB-Server.
-async fn server(
-    cluster: &Cluster,
-    name: &str,
-    wish: Option<Option<Duration>>,
-    format: Format,
-) -> anyhow::Result<()> {
+async fn server(cluster: &Cluster, name: &str, wish: Wish, format: Format) -> anyhow::Result<()> {
     let health = cluster.health().await?;
     let Some((id, member)) = health.find(name) else {
         let known: Vec<_> = db_servers(&health).map(|(id, member)| named(id, member)).collect();
@@ -229,13 +234,13 @@ async fn server(
         bail!("{} is no DB-Server; only those have a maintenance of their own", named(id, member));
     }
     let before = cluster.server_maintenance(id).await?;
-    let now = match wish {
-        None => before,
-        Some(duration) => {
-            cluster.set_server_maintenance(id, duration).await?;
-            let seen = visible(cluster, id, duration.is_some(), before);
-            Screen::new().wait("waiting until the change is seen, 10 s at most", seen).await?
-        }
+    let duration = if let Wish::Begin(duration) = wish { Some(duration) } else { None };
+    let now = if wish == Wish::Look {
+        before
+    } else {
+        cluster.set_server_maintenance(id, duration).await?;
+        let seen = visible(cluster, id, duration.is_some(), before);
+        Screen::new().wait("waiting until the change is seen, 10 s at most", seen).await?
     };
     let shown = ServerShown::new(id, member, now);
     let who = named(id, member);
@@ -281,13 +286,14 @@ mod tests {
     fn what_is_typed_is_a_look_a_beginning_or_an_end() {
         let minute = Duration::from_secs(60);
         let typed = |text: &str| Some(state(text).unwrap());
-        assert_eq!(wish(None, None), Ok(None));
-        assert_eq!(wish(typed("on"), None), Ok(Some(Some(HOUR))));
-        assert_eq!(wish(typed("off"), None), Ok(Some(None)));
-        assert_eq!(wish(typed("60"), None), Ok(Some(Some(minute))));
-        assert_eq!(wish(typed("1m"), None), Ok(Some(Some(minute))));
-        assert_eq!(wish(None, Some(minute)), Ok(Some(Some(minute))));
-        assert_eq!(wish(typed("on"), Some(minute)), Ok(Some(Some(minute))));
+        assert_eq!(wish(None, None), Ok(Wish::Look));
+        assert_eq!(wish(typed("on"), None), Ok(Wish::Begin(HOUR)));
+        assert_eq!(wish(typed("off"), None), Ok(Wish::End));
+        for (state, lasting) in
+            [(typed("60"), None), (typed("1m"), None), (None, Some(minute)), (typed("on"), Some(minute))]
+        {
+            assert_eq!(wish(state, lasting), Ok(Wish::Begin(minute)), "{state:?}");
+        }
         assert!(wish(typed("off"), Some(minute)).is_err());
         assert!(wish(typed("2m"), Some(minute)).is_err());
         assert!(state("ON").is_err() && state("0").is_err() && state("1.5h").is_err());

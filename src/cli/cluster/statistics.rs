@@ -56,25 +56,41 @@ pub(super) async fn run(args: &StatisticsArgs) -> anyhow::Result<ExitCode> {
     let health = cluster.health().await?;
     let chosen = choose(&health, &args.servers)?;
     // The pool bounds how many are asked at once.
-    let answers = join_all(chosen.iter().map(|(id, _)| cluster.statistics(id))).await;
-    let answers: Vec<_> = chosen.into_iter().zip(answers).collect();
-    let servers = answers.iter().map(|((id, member), answer)| Server {
-        id,
-        short_name: member.short_name.as_deref(),
-        role: member.role.as_ref().map(ToString::to_string),
-        statistics: answer.as_ref().ok().map(|statistics| &statistics.all),
-        error: answer.as_ref().err().map(ToString::to_string),
-    });
-    let report = Report { cluster_id: health.cluster_id.as_deref(), servers: servers.collect() };
-    output::print(args.common.output.output, &report, |colours| table(&answers).render(colours))?;
+    let told = join_all(chosen.into_iter().map(async |(id, member)| {
+        let answer = cluster.statistics(id).await;
+        Told { id, member, answer }
+    }));
+    let told = told.await;
+    let report =
+        Report { cluster_id: health.cluster_id.as_deref(), servers: told.iter().map(Told::shown).collect() };
+    output::print(args.common.output.output, &report, |colours| table(&told).render(colours))?;
     let mut code = ExitCode::SUCCESS;
-    for ((id, member), answer) in &answers {
+    for Told { id, member, answer } in &told {
         if let Err(error) = answer {
             eprintln!("error: {}: {error}", named(id, member));
             code = ExitCode::FAILURE;
         }
     }
     Ok(code)
+}
+
+/// What one server told.
+struct Told<'a> {
+    id: &'a str,
+    member: &'a Member,
+    answer: Result<Statistics, Error>,
+}
+
+impl Told<'_> {
+    fn shown(&self) -> Server<'_> {
+        Server {
+            id: self.id,
+            short_name: self.member.short_name.as_deref(),
+            role: self.member.role.as_ref().map(ToString::to_string),
+            statistics: self.answer.as_ref().ok().map(|statistics| &statistics.all),
+            error: self.answer.as_ref().err().map(ToString::to_string),
+        }
+    }
 }
 
 /// The servers that were named, or all that count anything.
@@ -94,10 +110,10 @@ fn choose<'a>(health: &'a Health, names: &[String]) -> anyhow::Result<Vec<(&'a s
     names.iter().map(find).collect()
 }
 
-fn table(answers: &[((&str, &Member), Result<Statistics, Error>)]) -> Rows {
+fn table(told: &[Told<'_>]) -> Rows {
     let header = ["server", "role", "up for", "connections", "requests", "mean time", "memory", "threads"];
     let mut rows = Rows::new(header);
-    for ((id, member), answer) in answers {
+    for Told { id, member, answer } in told {
         let figures = answer.as_ref().ok();
         let mark = if figures.is_some() { Mark::Plain } else { Mark::Alarm };
         let count = |of: fn(&Statistics) -> Option<u64>| figures.and_then(of).map(|count| count.to_string());

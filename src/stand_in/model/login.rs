@@ -32,7 +32,7 @@ impl Model {
         if !self.password_matches(user, password) {
             return Err(Failure::with(StatusCode::UNAUTHORIZED, 401, "Wrong credentials"));
         }
-        let jwt = token::login(&self.config.jwt_secret, user, call.now);
+        let jwt = token::login(&self.config.jwt_secret, user, call.now, self.expired_before);
         let jwt = jwt.ok_or_else(|| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, 4))?;
         bare(&json!({"jwt": jwt}))
     }
