@@ -7,8 +7,9 @@ mod cli_support;
 
 use std::time::Duration;
 
-use arango_operator::stand_in::{Config, Options};
+use arango_operator::stand_in::{Config, Fault, FaultRule, Options};
 use cli_support::{Deployment, ROOT_PASSWORD, run};
+use http::Method;
 use serde_json::{Value, json};
 
 /// The id of a server by its short name.
@@ -155,13 +156,13 @@ async fn statistics_are_a_few_figures_in_the_table_and_all_of_them_as_json() {
             assert!(groups.contains(&group), "{groups:?}");
         }
     }
-    for (server, part) in [("nobody", "no server \"nobody\""), (&agent(&deployment).await, "is an agent")] {
+    for (server, part) in [("nobody", "no server \"nobody\""), (&agent(&deployment), "is an agent")] {
         let error = deployment.run(&["cluster", "statistics", server]).await.failed(1);
         assert!(error.contains(part), "{error}");
     }
 }
 
-async fn agent(deployment: &Deployment) -> String {
+fn agent(deployment: &Deployment) -> String {
     deployment.stand_in.with_model(|model| model.config().agent_ids[0].clone())
 }
 
@@ -230,15 +231,73 @@ async fn one_db_server_has_a_maintenance_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_slow_change_of_the_supervision_is_waited_for_and_said_so() {
-    let config = Config { authentication: false, ..Config::cluster(1, 1) };
-    let options = Options { delay: Duration::from_millis(2200), ..Options::new(config) };
-    let deployment = Deployment::start(options).await;
-    let ran = deployment.run(&["cluster", "maintenance", "on"]).await;
+async fn a_slow_change_of_the_supervision_is_waited_for_beyond_the_timeout_and_said_so() {
+    let deployment = Deployment::cluster().await;
+    let slow = Fault::Delay { time: Duration::from_millis(2500), jitter: Duration::ZERO };
+    let slow = FaultRule::new(slow).path("/_admin/cluster/maintenance");
+    deployment.stand_in.add_fault(slow).await.unwrap();
+    let ran = deployment.run(&["cluster", "maintenance", "on", "--timeout", "2s"]).await;
     assert_eq!(ran.stderr, "waiting until the supervision has stopped, 120 s at most …\n");
     ran.ok();
-    let error = deployment.run(&["cluster", "status", "--timeout", "100ms"]).await.failed(1);
-    assert!(error.contains("no answer within 100ms"), "{error}");
+    let error = deployment.run(&["cluster", "maintenance", "--timeout", "2s"]).await.failed(1);
+    assert!(error.contains("no answer within 2s"), "looking has no more time than anything else: {error}");
+}
+
+#[tokio::test]
+async fn a_lost_answer_to_a_change_of_the_supervision_is_asked_for_elsewhere() {
+    let deployment = Deployment::cluster().await;
+    let lost = FaultRule::new(Fault::Drop).method(Method::PUT).path("/_admin/cluster/maintenance").next(2);
+    deployment.stand_in.add_fault(lost).await.unwrap();
+    let shown = deployment.run(&["cluster", "maintenance", "on", "-o", "json"]).await.json();
+    assert_eq!(shown["supervision"], "Maintenance");
+}
+
+#[tokio::test]
+async fn a_coordinator_that_hangs_or_starts_is_shown_as_that() {
+    let deployment = Deployment::cluster().await;
+    for fault in [FaultRule::new(Fault::Hang).on(0), FaultRule::new(Fault::Maintenance).on(1)] {
+        deployment.stand_in.add_fault(fault).await.unwrap();
+    }
+    let status = deployment.run(&["cluster", "status", "-o", "json"]).await.json();
+    let [hangs, starts, serves] = &status["endpoints"].as_array().unwrap()[..] else { panic!("{status}") };
+    assert_eq!(hangs["reachable"], false, "{status}");
+    assert!(hangs["message"].as_str().unwrap().contains("no answer within 5s"), "{status}");
+    assert_eq!(starts["reachable"], true, "{status}");
+    assert!(starts["message"].as_str().unwrap().starts_with("503"), "{status}");
+    assert_eq!((&serves["availability"], &serves["message"]), (&json!("default"), &Value::Null));
+}
+
+#[tokio::test]
+async fn endpoints_of_two_deployments_are_noticed() {
+    let (one, other) =
+        (Deployment::cluster().await, Deployment::start(Options::new(Config::cluster(1, 2))).await);
+    let both = format!("{},{}", one.endpoints(), other.endpoints());
+    let environment =
+        [("ARANGO_ENDPOINT", both.as_str()), ("ARANGO_PASSWORD", ROOT_PASSWORD), ("ARANGO_AUTH", "basic")];
+    let status = run(&["cluster", "status", "-o", "json"], &environment).await.json();
+    let strangers =
+        status["endpoints"].as_array().unwrap().iter().filter(|endpoint| !endpoint["message"].is_null());
+    let strangers: Vec<_> = strangers.collect();
+    assert!([1, 3].contains(&strangers.len()), "whichever cluster was asked, the other is strange: {status}");
+    assert!(strangers[0]["message"].as_str().unwrap().contains("one deployment"), "{status}");
+}
+
+#[tokio::test]
+async fn a_server_that_tells_no_figures_is_named_and_the_others_are_shown() {
+    let deployment = Deployment::cluster().await;
+    let silent = id(&deployment, "DBServer0001").await;
+    let path = format!("/_admin/cluster/nodeStatistics?ServerID={silent}");
+    let fault = FaultRule::new(Fault::Error).path(path);
+    deployment.stand_in.add_fault(fault).await.unwrap();
+    let ran = deployment.run(&["cluster", "statistics"]).await;
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stderr.starts_with(&format!("error: DBServer0001 ({silent}): ")), "{ran:?}");
+    assert_eq!(row(&ran.stdout, "DBServer0001")[2..], ["-"; 6]);
+    assert_ne!(row(&ran.stdout, "DBServer0002")[2], "-");
+    let ran = deployment.run(&["cluster", "statistics", &silent, "-o", "json"]).await;
+    assert_eq!(ran.code, Some(1));
+    let server = &serde_json::from_str::<Value>(&ran.stdout).unwrap()["servers"][0];
+    assert_eq!((server["statistics"].is_null(), server["error"].is_string()), (true, true), "{server}");
 }
 
 #[tokio::test]

@@ -5,7 +5,9 @@
 
 mod cli_support;
 
+use arango_operator::stand_in::{Config, Options, Tls};
 use cli_support::{Deployment, JWT_SECRET, ROOT_PASSWORD, run};
+use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use serde_json::{Value, json};
 
 const VERSION: [&str; 3] = ["request", "GET", "/_api/version"];
@@ -182,4 +184,47 @@ async fn trusting_every_certificate_is_warned_of() {
         ];
         assert_eq!(run(&VERSION, &environment).await.stderr.contains("warning"), warned, "{value}");
     }
+}
+
+#[tokio::test]
+async fn a_certificate_is_verified_against_the_ca_file_and_ours_is_shown() {
+    let (authority_key, key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+    let mut authority = CertificateParams::new([]).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let clients = authority.self_signed(&authority_key).unwrap().pem();
+    let mut ours = CertificateParams::new(["somebody".to_owned()]).unwrap();
+    ours.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let ours = ours.signed_by(&key, &Issuer::new(authority, authority_key)).unwrap().pem();
+
+    let tls = Tls::self_made("127.0.0.1".parse().unwrap()).unwrap();
+    let ca = tls.authority.clone();
+    let options =
+        Options { tls: Some(tls.with_client_authority(clients)), ..Options::new(Config::cluster(2, 1)) };
+    let deployment = Deployment::start(options).await;
+    let ca = deployment.file("ca.pem", &ca);
+    let certificate = deployment.file("certificate.pem", &ours);
+    let key_alone = deployment.file("key.pem", &key.serialize_pem());
+    let both = deployment.file("both.pem", &format!("{ours}{}", key.serialize_pem()));
+    let request = |flags: &[&'static str], files: &[&String]| {
+        let flags = flags.iter().zip(files).flat_map(|(flag, file)| [(*flag).to_owned(), (*file).clone()]);
+        VERSION.map(str::to_owned).into_iter().chain(flags).collect::<Vec<_>>()
+    };
+    let (own, own_key) = ("--client-certificate-file", "--client-key-file");
+    for arguments in [
+        request(&["--ca-file", own, own_key], &[&ca, &certificate, &key_alone]),
+        request(&["--ca-file", own], &[&ca, &both]),
+    ] {
+        deployment.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>()).await.ok();
+    }
+    for (arguments, part) in [
+        (request(&[own], &[&both]), "certificate"),
+        (request(&["--ca-file"], &[&ca]), "can be reached"),
+        (request(&["--ca-file", own], &[&ca, &certificate]), "the client certificate or its key is no PEM"),
+        (request(&["--ca-file"], &[&key_alone]), "the CA has no certificate in PEM"),
+    ] {
+        let error = deployment.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>()).await.failed(1);
+        assert!(error.contains(part), "{arguments:?}: {error}");
+    }
+    let unverified = [&VERSION[..], &["--insecure-skip-verify", own, &both]].concat();
+    deployment.run(&unverified).await.ok();
 }

@@ -38,7 +38,7 @@ impl Deployment {
 
     /// What these options say, with the password and the secret of the tests.
     pub(crate) async fn start(mut options: Options) -> Self {
-        options.config.root_password = ROOT_PASSWORD.to_owned();
+        ROOT_PASSWORD.clone_into(&mut options.config.root_password);
         options.config.jwt_secret = JWT_SECRET.as_bytes().to_vec();
         let stand_in = StandIn::start(options).await.unwrap();
         Self { stand_in, folder: TempDir::new().unwrap() }

@@ -1,16 +1,20 @@
 //! `cluster status`: what kind of deployment it is, and who of it answers.
 
-use std::{fmt::Write as _, process::ExitCode};
+use std::{fmt::Write as _, process::ExitCode, time::Duration};
 
 use clap::Args;
 use futures::future::join_all;
 use serde::Serialize;
+use tokio::time::timeout;
 
 use super::Common;
 use crate::{
-    arango::{Client, Cluster, Deployment, Endpoint, Error, License, Mode, Pool, Supervision},
+    arango::{Client, Cluster, Deployment, Endpoint, Error, Health, License, Mode, Pool, Supervision},
     cli::output::{self, Mark, Rows, plain},
 };
+
+/// How long an endpoint has to say whether it is available: one that hangs shall not hold up what the others tell.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// Show what kind of deployment it is, and how each endpoint answers. A single server has a status too.
 #[derive(Debug, Args)]
@@ -80,7 +84,7 @@ async fn report(client: &Client, endpoints: &[Endpoint]) -> Result<Report, Error
     };
     let looks =
         endpoints.iter().enumerate().map(|(n, endpoint)| look(client.at(n), endpoint, cluster.is_some()));
-    let (version, engine, mode, license, told, endpoints) = tokio::join!(
+    let (version, engine, mode, license, told, mut endpoints) = tokio::join!(
         client.version(),
         client.engine(),
         client.mode(),
@@ -88,10 +92,13 @@ async fn report(client: &Client, endpoints: &[Endpoint]) -> Result<Report, Error
         of_cluster(cluster),
         join_all(looks),
     );
-    let (version, mode, (deployment_id, supervision)) = (version?, mode?, told?);
+    let (version, mode, (health, supervision)) = (version?, mode?, told?);
+    if let Some(health) = &health {
+        endpoints.iter_mut().for_each(|endpoint| endpoint.compare(health));
+    }
     Ok(Report {
         mode: if cluster.is_some() { "cluster" } else { "single" },
-        deployment_id,
+        deployment_id: health.and_then(|health| health.cluster_id),
         version: version.version,
         edition: version.license,
         engine: engine?,
@@ -104,12 +111,11 @@ async fn report(client: &Client, endpoints: &[Endpoint]) -> Result<Report, Error
     })
 }
 
-/// Its identity, and whether its supervision works, as far as the account may know.
-async fn of_cluster(cluster: Option<&Cluster>) -> Result<(Option<String>, Option<Supervision>), Error> {
+/// What it knows of its servers, and whether its supervision works, as far as the account may know.
+async fn of_cluster(cluster: Option<&Cluster>) -> Result<(Option<Health>, Option<Supervision>), Error> {
     let Some(cluster) = cluster else { return Ok((None, None)) };
     let (health, supervision) = tokio::join!(cluster.health(), cluster.supervision());
-    let id = unless_refused(health)?.and_then(|health| health.cluster_id);
-    Ok((id, unless_refused(supervision)?))
+    Ok((unless_refused(health)?, unless_refused(supervision)?))
 }
 
 /// `None` for what the server answers but doesn't tell: to this account, or at all.
@@ -124,9 +130,12 @@ fn unless_refused<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
 /// How one endpoint answers. `client` leads to that one alone.
 async fn look(client: Client, endpoint: &Endpoint, in_cluster: bool) -> EndpointReport {
     let report = EndpointReport { endpoint: endpoint.to_string(), ..EndpointReport::default() };
-    let available = match client.availability().await {
-        Ok(available) => available,
-        Err(error) => {
+    let available = match timeout(LOOK, client.availability()).await {
+        Ok(Ok(available)) => available,
+        Err(_) => {
+            return EndpointReport { message: Some(format!("no answer within {LOOK:?}")), ..report };
+        }
+        Ok(Err(error)) => {
             let (reachable, message) = match error {
                 Error::Answer(answer) if answer.message.is_empty() => (true, answer.status.to_string()),
                 Error::Answer(answer) => (true, format!("{}: {}", answer.status, answer.message)),
@@ -148,6 +157,17 @@ async fn look(client: Client, endpoint: &Endpoint, in_cluster: bool) -> Endpoint
         version: version.unwrap_or_default().version,
         message: problem,
         ..report
+    }
+}
+
+impl EndpointReport {
+    /// Says so if the server is none of the cluster's: the endpoints lead to two deployments then.
+    fn compare(&mut self, health: &Health) {
+        if self.server_id.as_ref().is_some_and(|id| !health.servers.contains_key(id)) {
+            let stranger =
+                "it is none of the servers of this cluster; all endpoints have to lead to one deployment";
+            self.message = Some(stranger.to_owned());
+        }
     }
 }
 
