@@ -23,7 +23,7 @@ pub fn parse(text: &str) -> Result<Duration, String> {
         let (unit, next) = after.split_at(letters);
         let length = UNITS.iter().find(|(name, _)| *name == unit).map(|(_, length)| *length);
         let length =
-            length.ok_or_else(|| format!("{text:?} has no unit that is known; try 5ms, 2s, 1m or 3h"))?;
+            length.ok_or_else(|| format!("{text:?} has no unit that is known; try 5ms, 2s or 1m"))?;
         millis = number
             .parse::<u64>()
             .ok()
