@@ -94,7 +94,9 @@ async fn report(client: &Client, endpoints: &[Endpoint]) -> Result<Report, Error
     );
     let (version, mode, (health, supervision)) = (version?, mode?, told?);
     if let Some(health) = &health {
-        endpoints.iter_mut().for_each(|endpoint| endpoint.compare(health));
+        for endpoint in &mut endpoints {
+            endpoint.compare(health);
+        }
     }
     Ok(Report {
         mode: if cluster.is_some() { "cluster" } else { "single" },
