@@ -256,15 +256,17 @@ impl Authenticator {
         }
     }
 
-    /// After a 401 with `refused`: the token to repeat the request with, or `None` if the 401 stands, because
-    /// no token was involved or it was renewed only just now.
+    /// Whether there are tokens at all, which end and can be renewed.
+    pub(super) fn has_tokens(&self) -> bool {
+        self.fixed.is_none()
+    }
+
+    /// After a 401 with `refused`: the token to repeat the request with, or `None` if it was renewed only just now
+    /// and can't be the reason.
     pub(super) async fn renewed<F>(&self, refused: &Arc<Token>, mint: F) -> Result<Option<Arc<Token>>, Error>
     where
         F: AsyncFnOnce() -> Result<Token, Error>,
     {
-        if self.fixed.is_some() {
-            return Ok(None);
-        }
         let current = self.current.lock().clone();
         match current {
             Some(current) if !Arc::ptr_eq(&current, refused) => Ok(Some(current)),

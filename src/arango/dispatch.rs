@@ -32,11 +32,17 @@ enum Verdict {
     },
     /// Something behind or before it failed, and the request may have been run. Another one may do better.
     Odd,
+    /// It doesn't know who asks. That is the login's business, or it is only starting and knows nobody yet.
+    Stranger,
 }
 
 impl Verdict {
-    fn of(response: &Response) -> Self {
+    fn of(response: &Response, authenticated: bool) -> Self {
         match (response.status.as_u16(), response.error_num()) {
+            // While it starts, even the open paths are refused to whoever comes without HTTP Basic; a login with a wrong
+            // password has another number (reference: the gate; authentication, login).
+            (401, Some(11)) if !authenticated => Self::Away { may_have_run: false },
+            (401, _) if authenticated => Self::Stranger,
             // A proxy says 429; ArangoDB has its own words.
             (503, Some(21003)) | (412, Some(21004)) | (429, _) => Self::Full,
             (503, Some(503 | 38)) => Self::Away { may_have_run: false },
@@ -90,7 +96,8 @@ impl Inner {
                 return Err(self.timed_out(request, sent));
             }
             let why = match self.attempt(index, coordinator, request, login, &tried, deadline).await {
-                Ok(Answer { response, retry_after }) => match Verdict::of(&response) {
+                Ok(Answer { response, retry_after }) => match Verdict::of(&response, request.authenticated) {
+                    Verdict::Stranger => return Ok(response),
                     Verdict::Serves => {
                         self.served(index);
                         return Ok(response);
@@ -218,7 +225,16 @@ mod tests {
         ] {
             let status = StatusCode::from_u16(status).unwrap();
             let response = Response { status, body: Bytes::from(body), coordinator: 0 };
-            assert_eq!(Verdict::of(&response), verdict, "{status} {body}");
+            assert_eq!(Verdict::of(&response, true), verdict, "{status} {body}");
         }
+        let refused = |body: &'static str| Response {
+            status: StatusCode::UNAUTHORIZED,
+            body: Bytes::from(body),
+            coordinator: 0,
+        };
+        let (gate, login) = (refused(r#"{"errorNum":11}"#), refused(r#"{"errorNum":401}"#));
+        assert_eq!(Verdict::of(&gate, true), Verdict::Stranger);
+        assert_eq!(Verdict::of(&gate, false), away(false), "open paths are refused by one that starts");
+        assert_eq!(Verdict::of(&login, false), Verdict::Serves, "a wrong password");
     }
 }

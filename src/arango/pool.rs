@@ -180,13 +180,17 @@ impl Inner {
             let header = token.as_ref().and_then(|token| token.header());
             let response = self.dispatch(request, header, deadline).await?;
             match (response.status, &token) {
-                // The gate runs before everything else, so nothing was done and any request may be repeated.
-                (StatusCode::UNAUTHORIZED, Some(refused)) if !renewed => {
+                // The gate runs before everything else, so nothing was done and any request may be repeated. Either the
+                // token is no good any more, or the coordinator is starting and knows nobody: a probe tells, and
+                // the repetition goes to another one meanwhile.
+                (StatusCode::UNAUTHORIZED, Some(refused)) if !renewed && self.login.has_tokens() => {
                     renewed = true;
+                    self.suspected(response.coordinator);
                     let mint = async || self.log_in(deadline).await;
                     let outcome = timeout_at(deadline, self.login.renewed(refused, mint)).await;
                     match self.logged_in(request, outcome)? {
                         Some(fresh) => token = Some(fresh),
+                        None if request.coordinator.is_none() && self.coordinators.len() > 1 => {}
                         None => return Ok(response),
                     }
                 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures::stream::{FuturesUnordered, StreamExt};
-use http::Method;
+use http::{Method, StatusCode};
 use tokio::{
     sync::Notify,
     time::{Instant, sleep_until},
@@ -14,7 +14,7 @@ use tokio::{
 
 use super::{
     Request,
-    connect::{Coordinator, Failure},
+    connect::{Answer, Coordinator, Failure},
     pool::Inner,
 };
 
@@ -50,13 +50,16 @@ pub(super) async fn run(pool: Weak<Inner>, wake: Arc<Notify>) {
     }
 }
 
-/// Whether it serves. This path is open, so the probe carries no login.
+/// Whether it serves. This path is open, so the probe carries no login; one that starts refuses it even so (reference:
+/// the gate).
 async fn ask(index: usize, coordinator: &Coordinator) -> Result<(), String> {
     let request = Request::new(Method::GET, "/_admin/server/availability").anonymous();
     let until = Instant::now() + PROBE_TIME;
     match coordinator.send(index, &request, None, until, ANSWER_MAX).await {
-        Ok(answer) if answer.response.status.is_server_error() => {
-            Err(format!("it answers {}", answer.response.status))
+        Ok(Answer { response, .. })
+            if response.status.is_server_error() || response.status == StatusCode::UNAUTHORIZED =>
+        {
+            Err(format!("it answers {}", response.status))
         }
         Ok(_) => Ok(()),
         Err(Failure::NeverSent(why) | Failure::Lost(why)) => Err(why),
