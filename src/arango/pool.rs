@@ -146,7 +146,7 @@ impl Transport for Pool {
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, Error>> {
         async move {
             let began = Instant::now();
-            let outcome = self.inner.send(&request, began + self.inner.timeout).await;
+            let outcome = self.inner.send(&request, began + self.inner.time_of(&request)).await;
             let millis = began.elapsed().as_millis();
             let (method, path) = (&request.method, &request.path);
             match &outcome {
@@ -352,7 +352,11 @@ impl Inner {
 
     pub(super) fn timed_out(&self, request: &Request, sent: bool) -> Error {
         let (method, path) = (request.method.clone(), request.path.clone());
-        Error::TimedOut { method, path, after: self.timeout, sent }
+        Error::TimedOut { method, path, after: self.time_of(request), sent }
+    }
+
+    fn time_of(&self, request: &Request) -> Duration {
+        request.timeout.unwrap_or(self.timeout)
     }
 }
 

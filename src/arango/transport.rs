@@ -37,6 +37,8 @@ pub struct Request {
     pub repeat: Repeat,
     /// Whether it carries the connection's login.
     pub authenticated: bool,
+    /// Its whole time, where that is not the transport's own.
+    pub timeout: Option<Duration>,
 }
 
 /// What may be done when a request was sent and no answer came.
@@ -64,7 +66,16 @@ impl Request {
     pub fn new(method: Method, path: impl Into<String>) -> Self {
         let path = path.into();
         let repeat = Repeat::of(&method, &path);
-        Self { method, path, body: None, affinity: None, coordinator: None, repeat, authenticated: true }
+        Self {
+            method,
+            path,
+            body: None,
+            affinity: None,
+            coordinator: None,
+            repeat,
+            authenticated: true,
+            timeout: None,
+        }
     }
 
     /// With a JSON body.
@@ -78,6 +89,13 @@ impl Request {
     #[must_use]
     pub fn repeat(mut self, repeat: Repeat) -> Self {
         self.repeat = repeat;
+        self
+    }
+
+    /// With a time of its own, for the few that the server takes longer for than for all others.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
         self
     }
 

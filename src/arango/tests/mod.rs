@@ -1,5 +1,6 @@
 //! The client against servers that misbehave on purpose.
 
+mod cluster;
 mod health;
 mod login;
 mod server;
