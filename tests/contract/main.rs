@@ -1,0 +1,145 @@
+//! The contract: what a server promises on the surface that the operator uses, as data, held against the stand-in
+//! and against a real server. `docs/contract.md` says how to run it and how to add a case.
+
+mod case; // what a file of cases says
+mod expect; // what an answer must be
+mod pattern; // patterns of JSON
+mod run; // one case on one server
+mod server; // the deployment under test
+mod suite; // the suite's own promises
+
+use std::{collections::BTreeMap, env, fs, process::ExitCode, sync::Arc};
+
+use anyhow::{Context, Result, ensure};
+use libtest_mimic::{Arguments, Trial};
+use parking_lot::{Mutex, RwLock};
+use tokio::runtime::Runtime;
+
+use case::{Case, Shape, Topic};
+use run::{Finding, Run};
+use server::{Clients, Server};
+
+/// Where the files of cases are.
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/contract");
+
+/// What all cases share.
+struct Bench {
+    runtime: Runtime,
+    clients: Clients,
+    /// The server that the environment names.
+    real: Option<Server>,
+    /// Held alone by a disruptive case on the real server, and together by the others.
+    alone: RwLock<()>,
+    /// What is answered where no source is sure, by the kind of deployment.
+    findings: Mutex<BTreeMap<&'static str, Vec<Finding>>>,
+}
+
+impl Bench {
+    fn on_stand_in(&self, shape: Shape, case: &Case) -> Result<()> {
+        self.runtime.block_on(async {
+            let server = Server::stand_in(shape, self.clients.clone()).await?;
+            let findings = Run::run(&server, case).await?;
+            self.findings.lock().entry(kind(shape)).or_default().extend(findings);
+            match server.stand_in {
+                Some(stand_in) => stand_in.stop().await,
+                None => Ok(()),
+            }
+        })
+    }
+
+    fn on_real(&self, case: &Case) -> Result<()> {
+        let server = self.real.as_ref().context("no server is named")?;
+        let (_alone, _together) = match case.disruptive {
+            true => (Some(self.alone.write()), None),
+            false => (None, Some(self.alone.read())),
+        };
+        let findings = self.runtime.block_on(Run::run(server, case))?;
+        self.findings.lock().entry("real").or_default().extend(findings);
+        Ok(())
+    }
+
+    /// Says what the real server answered where no source is sure, and what the stand-in does.
+    fn report(&self) {
+        let findings = self.findings.lock();
+        let Some(real) = &self.real else { return };
+        println!("\nwhat no source is sure of, as {} answers it:", real.version);
+        for (case, step, question, answer) in findings.get("real").into_iter().flatten() {
+            println!("- {question}\n  ({case}, step {step})\n  real:     {answer}");
+            let stand_in = findings.get(kind(real.shape)).into_iter().flatten();
+            for (.., answer) in stand_in.filter(|finding| (&finding.0, &finding.1) == (case, step)) {
+                println!("  stand-in: {answer}");
+            }
+        }
+    }
+}
+
+fn kind(shape: Shape) -> &'static str {
+    match shape {
+        Shape::Single => "single",
+        Shape::Cluster => "cluster",
+    }
+}
+
+/// The files of cases by their names, in order.
+fn topics() -> Result<BTreeMap<String, Topic>> {
+    let mut topics = BTreeMap::new();
+    for file in fs::read_dir(FOLDER)? {
+        let path = file?.path();
+        if path.extension().is_some_and(|extension| extension == "yaml") {
+            let name = path.file_stem().and_then(|stem| stem.to_str()).context("a file's name")?.to_owned();
+            let read = || -> Result<Topic> { Ok(serde_saphyr::from_str(&fs::read_to_string(&path)?)?) };
+            let topic = read().with_context(|| format!("can't read {}", path.display()))?;
+            topics.insert(name, topic);
+        }
+    }
+    ensure!(!topics.is_empty(), "no cases in {FOLDER}");
+    Ok(topics)
+}
+
+/// One test for each case on each deployment on which it applies.
+fn trials(bench: &Arc<Bench>, topics: BTreeMap<String, Topic>) -> Vec<Trial> {
+    let mut trials = Vec::new();
+    for (file, topic) in topics {
+        for case in topic.cases {
+            let case = Arc::new(case);
+            let mut add = |on: &str, ignored: bool, run: fn(&Bench, &Case) -> Result<()>| {
+                let (bench, case, file) = (Arc::clone(bench), Arc::clone(&case), file.clone());
+                let name = format!("{file}: {}", case.case);
+                let test = move || {
+                    let place = || format!("tests/contract/{file}.yaml: {:?}", case.case);
+                    run(&bench, &case).with_context(place).map_err(|error| format!("{error:#}").into())
+                };
+                trials.push(Trial::test(name, test).with_kind(on).with_ignored_flag(ignored));
+            };
+            let stand_in = arango_operator::stand_in::Config::single(1).version;
+            if case.applies(Shape::Single, &stand_in) && !case.needs.contains(&case::Need::Coordinators) {
+                add("single", false, |bench, case| bench.on_stand_in(Shape::Single, case));
+            }
+            if case.applies(Shape::Cluster, &stand_in) {
+                add("cluster", false, |bench, case| bench.on_stand_in(Shape::Cluster, case));
+            }
+            let applies = |real: &&Server| {
+                case.applies(real.shape, &real.version) && case.needs.iter().all(|need| real.has(*need))
+            };
+            if bench.real.as_ref().is_some_and(|real| applies(&real)) {
+                let allowed = env::var("ARANGO_CONTRACT_DISRUPTIVE").is_ok_and(|value| value == "1");
+                add("real", case.disruptive && !allowed, Bench::on_real);
+            }
+        }
+    }
+    trials
+}
+
+fn main() -> Result<ExitCode> {
+    let arguments = Arguments::from_args();
+    let (runtime, clients) = (Runtime::new()?, Clients::new()?);
+    let real = runtime.block_on(Server::real(clients.clone())).context("the server of ARANGO_ENDPOINT")?;
+    let bench = Bench { runtime, clients, real, alone: RwLock::default(), findings: Mutex::default() };
+    let bench = Arc::new(bench);
+    let topics = topics()?;
+    let mut trials = suite::trials(&bench, &topics);
+    trials.extend(self::trials(&bench, topics));
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    bench.report();
+    Ok(conclusion.exit_code())
+}
