@@ -84,18 +84,10 @@ fn compare(pattern: &Value, value: Option<&Value>, at: &str, exact: bool, found:
         }
         return;
     }
-    if let Some(operators) = operators(pattern) {
-        return operators.for_each(|(word, argument)| operate(word, argument, value, at, exact, found));
+    if let Value::Object(pattern) = pattern {
+        return members(pattern, value, at, exact, found);
     }
     match (pattern, value) {
-        (Value::Object(pattern), Value::Object(value)) => {
-            for (key, pattern) in pattern {
-                compare(pattern, value.get(key), &format!("{at}/{key}"), exact, found);
-            }
-            for (key, value) in value.iter().filter(|(key, _)| exact && !pattern.contains_key(*key)) {
-                found.push(format!("{at}/{key}: expected nothing, got {}", short(value)));
-            }
-        }
         (Value::Array(patterns), Value::Array(values)) if patterns.len() == values.len() => {
             for (n, (pattern, value)) in patterns.iter().zip(values).enumerate() {
                 compare(pattern, Some(value), &format!("{at}/{n}"), exact, found);
@@ -121,12 +113,25 @@ fn is(kind: &str, value: &Value) -> bool {
     }
 }
 
-/// `{$word: argument}`, several of which hold together.
-fn operators(pattern: &Value) -> Option<impl Iterator<Item = (&str, &Value)>> {
-    let pattern = pattern.as_object().filter(|pattern| !pattern.is_empty())?;
-    let word = |key: &str| key.starts_with('$') && OPERATORS.contains(&&key[1..]);
-    let all = pattern.keys().all(|key| word(key));
-    all.then(|| pattern.iter().map(|(key, argument)| (&key[1..], argument)))
+/// An object: each `$word` says something of the whole value, and every other key something of a member.
+fn members(pattern: &Map<String, Value>, value: &Value, at: &str, exact: bool, found: &mut Vec<String>) {
+    let word = |key: &str| key.strip_prefix('$').is_some_and(|word| OPERATORS.contains(&word));
+    for (key, argument) in pattern.iter().filter(|(key, _)| word(key)) {
+        operate(&key[1..], argument, value, at, exact, found);
+    }
+    if pattern.keys().all(|key| word(key)) && !pattern.is_empty() {
+        return;
+    }
+    let Value::Object(value) = value else {
+        let place = if at.is_empty() { "the whole" } else { at };
+        return found.push(format!("{place}: expected an object, got {}", short(value)));
+    };
+    for (key, pattern) in pattern.iter().filter(|(key, _)| !word(key)) {
+        compare(pattern, value.get(key), &format!("{at}/{key}"), exact, found);
+    }
+    for (key, value) in value.iter().filter(|(key, _)| exact && !pattern.contains_key(*key)) {
+        found.push(format!("{at}/{key}: expected nothing, got {}", short(value)));
+    }
 }
 
 fn operate(word: &str, argument: &Value, value: &Value, at: &str, exact: bool, found: &mut Vec<String>) {

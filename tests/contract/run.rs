@@ -27,7 +27,8 @@ pub(crate) type Finding = (String, usize, String, String);
 pub(crate) struct Run<'a> {
     server: &'a Server,
     case: &'a Case,
-    /// What `$name` stands for: `p` is the prefix, `password` the password of the given users, `root` the account.
+    /// What `$name` stands for: `p` is the prefix, `password` the password of the given users, `root` the account;
+    /// `past`, `nearly` and `soon` are moments a minute ago, in 100 seconds and in ten minutes.
     names: Names,
     tokens: BTreeMap<String, String>,
     findings: Vec<Finding>,
@@ -42,6 +43,7 @@ impl<'a> Run<'a> {
             ("password", format!("{:016x}", rand::random::<u64>()).into()),
             ("root", server.root.as_str().into()),
             ("past", (now - 60).into()),
+            ("nearly", (now + 100).into()),
             ("soon", (now + 600).into()),
         ];
         let names = names.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
@@ -226,19 +228,29 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// A report without the passwords and tokens of this run.
+    /// A report without passwords and tokens.
     fn without_secrets(&self, text: &str) -> String {
         let secrets = [self.server.password.as_str(), self.text("password")];
-        let secrets = secrets.into_iter().chain(self.tokens.values().map(String::as_str));
-        let secrets = secrets.filter(|secret| !secret.is_empty());
-        secrets.fold(text.to_owned(), |text, secret| text.replace(secret, "…"))
+        let secrets = secrets.into_iter().filter(|secret| !secret.is_empty());
+        let text = secrets.fold(text.to_owned(), |text, secret| text.replace(secret, "…"));
+        let words = text.split_inclusive(|c: char| !c.is_ascii_alphanumeric() && !".-_".contains(c));
+        words.map(|word| if is_token(word) { format!("…{}", &word[word.len() - 1..]) } else { word.to_owned() }).collect()
     }
+}
+
+/// Whether a word starts like a JSON Web Token or an access token, up to the character that ends it.
+fn is_token(word: &str) -> bool {
+    let ends = word.ends_with(|c: char| c.is_ascii() && !c.is_ascii_alphanumeric());
+    ends && (word.starts_with("eyJ") || word.starts_with("v1.7b"))
 }
 
 fn kept(answer: &Answer, keep: &Keep, names: &Names) -> Result<Value> {
     let body = answer.json.as_ref().context("the answer is no JSON")?;
     match keep {
-        Keep::At(pointer) => body.pointer(pointer).cloned().with_context(|| format!("nothing at {pointer}")),
+        Keep::At(pointer) => {
+            let pointer = fill_text(pointer, names)?;
+            body.pointer(&pointer).cloned().with_context(|| format!("nothing at {pointer}"))
+        }
         Keep::Key { key_of, like } => {
             let like = fill(like, names)?;
             let members = body.pointer(key_of).and_then(Value::as_object);

@@ -96,7 +96,11 @@ impl Request {
             line.push_str(&format!(" -H {}", quoted(&format!("{name}: {value}"))));
         }
         if let Some(body) = &self.body {
-            line.push_str(&format!(" -d {}", quoted(&String::from_utf8_lossy(body))));
+            let body = match std::str::from_utf8(body) {
+                Ok(text) => format!(" -d {}", quoted(text)),
+                Err(_) => format!(" --data-binary @<(base64 -d <<<{})", STANDARD.encode(body)),
+            };
+            line.push_str(&body);
         }
         line
     }
