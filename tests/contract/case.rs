@@ -171,9 +171,8 @@ pub(crate) enum Keep {
 
 /// Whether a version such as `3.12.10` is this one, such as `3.12`, or later.
 pub(crate) fn reaches(version: &str, since: &str) -> bool {
-    let numbers = |text: &str| -> Vec<u32> {
-        text.split(['.', '-']).map_while(|part| part.parse().ok()).collect()
-    };
+    let numbers =
+        |text: &str| -> Vec<u32> { text.split(['.', '-']).map_while(|part| part.parse().ok()).collect() };
     numbers(version) >= numbers(since)
 }
 

@@ -141,8 +141,13 @@ fn envelope(answer: &Answer) -> Vec<String> {
     }
     let Some(body @ Value::Object(members)) = &answer.json else { return Vec::new() };
     let said = json!({"error": false, "code": code});
-    let said: serde_json::Map<_, _> =
-        said.as_object().into_iter().flatten().filter(|(key, _)| members.contains_key(*key)).map(own).collect();
+    let said: serde_json::Map<_, _> = said
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(key, _)| members.contains_key(*key))
+        .map(own)
+        .collect();
     let mut success = Value::Object(said);
     success["errorNum"] = "$absent".into();
     differences(&success, Some(body), false)

@@ -50,7 +50,9 @@ pub(crate) fn fill_text(text: &str, names: &Names) -> Result<String> {
                 filled.push('$');
                 filled.push_str(name);
             }
-            None => bail!("{text:?} names ${name}, which is neither kept by an earlier step nor a word of patterns"),
+            None => bail!(
+                "{text:?} names ${name}, which is neither kept by an earlier step nor a word of patterns"
+            ),
         }
     }
     filled.push_str(rest);
@@ -78,7 +80,8 @@ fn compare(pattern: &Value, value: Option<&Value>, at: &str, exact: bool, found:
         }
         return;
     };
-    if let Some(kind) = pattern.as_str().and_then(|text| text.strip_prefix('$')).filter(|k| KINDS.contains(k)) {
+    if let Some(kind) = pattern.as_str().and_then(|text| text.strip_prefix('$')).filter(|k| KINDS.contains(k))
+    {
         if !is(kind, value) {
             found.push(differs(value));
         }

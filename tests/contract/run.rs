@@ -127,8 +127,7 @@ impl<'a> Run<'a> {
         };
         if let Some(question) = &step.unconfirmed {
             let shown = answer.shown().replace(self.text("p"), "$p");
-            let finding =
-                (self.case.case.clone(), number, question.clone(), self.without_secrets(&shown));
+            let finding = (self.case.case.clone(), number, question.clone(), self.without_secrets(&shown));
             self.findings.push(finding);
         }
         for (name, keep) in &step.keep {
@@ -211,11 +210,9 @@ impl<'a> Run<'a> {
     async fn remove(&self) -> Result<()> {
         let server = self.server;
         let prefix = self.text("p");
-        for (list, key) in [
-            ("/_api/database", None),
-            ("/_api/user", Some("user")),
-            ("/_api/collection", Some("name")),
-        ] {
+        for (list, key) in
+            [("/_api/database", None), ("/_api/user", Some("user")), ("/_api/collection", Some("name"))]
+        {
             let answer = server.ask(&format!("GET {list}"), None).await?;
             for entry in answer["result"].as_array().context("a list has no result")? {
                 let name = key.map_or(entry, |key| &entry[key]).as_str().context("a name is no text")?;
@@ -234,7 +231,13 @@ impl<'a> Run<'a> {
         let secrets = secrets.into_iter().filter(|secret| !secret.is_empty());
         let text = secrets.fold(text.to_owned(), |text, secret| text.replace(secret, "…"));
         let words = text.split_inclusive(|c: char| !c.is_ascii_alphanumeric() && !".-_".contains(c));
-        words.map(|word| if is_token(word) { format!("…{}", &word[word.len() - 1..]) } else { word.to_owned() }).collect()
+        words
+            .map(
+                |word| {
+                    if is_token(word) { format!("…{}", &word[word.len() - 1..]) } else { word.to_owned() }
+                },
+            )
+            .collect()
     }
 }
 

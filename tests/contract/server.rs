@@ -45,10 +45,7 @@ impl Clients {
     pub(crate) fn new() -> Result<Self> {
         let builder =
             || Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).timeout(TIMEOUT);
-        Ok(Self {
-            one: builder().http1_only().build()?,
-            two: builder().http2_prior_knowledge().build()?,
-        })
+        Ok(Self { one: builder().http1_only().build()?, two: builder().http2_prior_knowledge().build()? })
     }
 }
 
@@ -157,7 +154,10 @@ impl Server {
             other => bail!("a server in the role {other:?} can't be tested"),
         };
         let version = server.ask("GET /_api/version", None).await?;
-        version["version"].as_str().context("the server doesn't say its version")?.clone_into(&mut server.version);
+        version["version"]
+            .as_str()
+            .context("the server doesn't say its version")?
+            .clone_into(&mut server.version);
         Ok(Some(server))
     }
 

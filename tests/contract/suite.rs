@@ -128,12 +128,15 @@ fn broken(bench: &Bench) -> Result<()> {
         let server = Server::stand_in(Shape::Cluster, bench.clients.clone()).await?;
         let Err(error) = Run::run(&server, &case).await else { bail!("a wrong expectation passed") };
         let report = format!("{error:#}");
-        let said = ["step 1: GET /_api/user/$p-alice", "curl -X GET 'http://", "/user: expected \"bob\", got"];
+        let said =
+            ["step 1: GET /_api/user/$p-alice", "curl -X GET 'http://", "/user: expected \"bob\", got"];
         for part in said {
             ensure!(report.contains(part), "{part:?} isn't in {report}");
         }
         ensure!(report.contains("authorization: bearer …"), "a token in {report}");
-        for (list, left) in [("/_api/database", json!(["_system"])), ("/_api/user", json!([{"user": "root"}]))] {
+        for (list, left) in
+            [("/_api/database", json!(["_system"])), ("/_api/user", json!([{"user": "root"}]))]
+        {
             let answer = server.ask(&format!("GET {list}"), None).await?;
             ensure!(matches(&left, &answer["result"]), "left behind: {answer}");
         }
@@ -161,8 +164,12 @@ fn titles(topics: &BTreeMap<String, Topic>) -> Result<()> {
 fn questions(topics: &BTreeMap<String, Topic>) -> String {
     let mut lines = String::new();
     for (file, topic) in topics {
-        let questions: BTreeSet<&str> =
-            topic.cases.iter().flat_map(|case| &case.steps).filter_map(|s| s.unconfirmed.as_deref()).collect();
+        let questions: BTreeSet<&str> = topic
+            .cases
+            .iter()
+            .flat_map(|case| &case.steps)
+            .filter_map(|s| s.unconfirmed.as_deref())
+            .collect();
         for question in questions {
             lines.push_str(&format!("- {file}: {question}\n"));
         }
