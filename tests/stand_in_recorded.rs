@@ -184,11 +184,15 @@ async fn replay(recorded: &Value) -> Vec<Replayed> {
 fn shape(value: &Value, at: &str, places: &mut BTreeSet<String>) {
     match value {
         Value::Object(members) => {
-            members.iter().for_each(|(key, member)| shape(member, &format!("{at}/{key}"), places));
+            for (key, member) in members {
+                shape(member, &format!("{at}/{key}"), places);
+            }
         }
         Value::Array(elements) => {
             places.insert(at.to_owned());
-            elements.iter().for_each(|element| shape(element, &format!("{at}/+"), places));
+            for element in elements {
+                shape(element, &format!("{at}/+"), places);
+            }
         }
         scalar => {
             let mut kind = scalar.clone();

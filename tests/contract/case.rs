@@ -42,7 +42,8 @@ pub(crate) enum Need {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Case {
     /// The promise: one sentence, unique within its file.
-    pub(crate) case: String,
+    #[serde(rename = "case")]
+    pub(crate) title: String,
     /// The only shape that it is about; without it, both.
     pub(crate) only: Option<Shape>,
     /// The first version that keeps it, as `3.12`.

@@ -54,12 +54,11 @@ impl Bench {
 
     fn on_real(&self, case: &Case) -> Result<()> {
         let server = self.real.as_ref().context("no server is named")?;
-        let (_alone, _together) = match case.disruptive {
-            true => (Some(self.alone.write()), None),
-            false => (None, Some(self.alone.read())),
-        };
+        let alone = case.disruptive.then(|| self.alone.write());
+        let together = alone.is_none().then(|| self.alone.read());
         let findings = self.runtime.block_on(Run::run(server, case))?;
         self.findings.lock().entry("real").or_default().extend(findings);
+        drop((alone, together));
         Ok(())
     }
 
@@ -113,9 +112,9 @@ fn trials(bench: &Arc<Bench>, topics: BTreeMap<String, Topic>) -> Vec<Trial> {
             let case = Arc::new(case);
             let mut add = |on: &str, ignored: bool, run: fn(&Bench, &Case) -> Result<()>| {
                 let (bench, case, file) = (Arc::clone(bench), Arc::clone(&case), file.clone());
-                let name = format!("{file}: {}", case.case);
+                let name = format!("{file}: {}", case.title);
                 let test = move || {
-                    let place = || format!("tests/contract/{file}.yaml: {:?}", case.case);
+                    let place = || format!("tests/contract/{file}.yaml: {:?}", case.title);
                     run(&bench, &case).with_context(place).map_err(|error| format!("{error:#}").into())
                 };
                 trials.push(Trial::test(name, test).with_kind(on).with_ignored_flag(ignored));

@@ -113,21 +113,22 @@ impl<'a> Run<'a> {
         let begin = Instant::now();
         let answer = loop {
             let answer = self.server.send(&request).await?;
-            match step.expect.check(&answer, &self.names)? {
-                Ok(_) => break answer,
-                Err(_) if step.eventually && begin.elapsed() < PATIENCE => {
-                    sleep(Duration::from_millis(rand::random_range(100..300))).await;
-                }
-                Err(differences) => bail!(
-                    "not as expected\n  {}\n    {differences}\n  got {}",
-                    self.without_secrets(&request.curl()),
-                    self.without_secrets(&answer.shown()),
-                ),
+            let differences = step.expect.differences(&answer, &self.names)?;
+            if differences.is_empty() {
+                break answer;
             }
+            ensure!(
+                step.eventually && begin.elapsed() < PATIENCE,
+                "not as expected\n  {}\n    {}\n  got {}",
+                self.without_secrets(&request.curl()),
+                differences.join("\n    "),
+                self.without_secrets(&answer.shown()),
+            );
+            sleep(Duration::from_millis(rand::random_range(100..300))).await;
         };
         if let Some(question) = &step.unconfirmed {
             let shown = answer.shown().replace(self.text("p"), "$p");
-            let finding = (self.case.case.clone(), number, question.clone(), self.without_secrets(&shown));
+            let finding = (self.case.title.clone(), number, question.clone(), self.without_secrets(&shown));
             self.findings.push(finding);
         }
         for (name, keep) in &step.keep {

@@ -90,7 +90,8 @@ impl Request {
                 Some((scheme, _)) if name == "authorization" => format!("{scheme} …"),
                 _ => value.clone(),
             };
-            line.push_str(&format!(" -H {}", quoted(&format!("{name}: {value}"))));
+            line += " -H ";
+            line += &quoted(&format!("{name}: {value}"));
         }
         if let Some(body) = &self.body {
             let body = match std::str::from_utf8(body) {

@@ -149,11 +149,11 @@ fn titles(topics: &BTreeMap<String, Topic>) -> Result<()> {
         ensure!(topic.about.ends_with('.'), "{file}: {:?} is no sentence", topic.about);
         let mut seen = BTreeSet::new();
         for case in &topic.cases {
-            ensure!(seen.insert(&case.case), "{file}: {:?} is there twice", case.case);
-            ensure!(case.case.contains(' '), "{file}: {:?} is no sentence", case.case);
+            ensure!(seen.insert(&case.title), "{file}: {:?} is there twice", case.title);
+            ensure!(case.title.contains(' '), "{file}: {:?} is no sentence", case.title);
             for step in case.steps.iter().filter(|step| step.unconfirmed.is_none()) {
                 let variants = step.expect.0.len();
-                ensure!(variants == 1, "{file}: {:?}: {variants} variants of what is confirmed", case.case);
+                ensure!(variants == 1, "{file}: {:?}: {variants} variants of what is confirmed", case.title);
             }
         }
     }
@@ -162,19 +162,13 @@ fn titles(topics: &BTreeMap<String, Topic>) -> Result<()> {
 
 /// The open questions by topic, as the page lists them.
 fn questions(topics: &BTreeMap<String, Topic>) -> String {
-    let mut lines = String::new();
+    let mut lines = Vec::new();
     for (file, topic) in topics {
-        let questions: BTreeSet<&str> = topic
-            .cases
-            .iter()
-            .flat_map(|case| &case.steps)
-            .filter_map(|s| s.unconfirmed.as_deref())
-            .collect();
-        for question in questions {
-            lines.push_str(&format!("- {file}: {question}\n"));
-        }
+        let steps = topic.cases.iter().flat_map(|case| &case.steps);
+        let questions: BTreeSet<&str> = steps.filter_map(|step| step.unconfirmed.as_deref()).collect();
+        lines.extend(questions.into_iter().map(|question| format!("- {file}: {question}\n")));
     }
-    lines
+    lines.concat()
 }
 
 fn listed(questions: &str) -> Result<()> {
