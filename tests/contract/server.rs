@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use arango_operator::stand_in::{Options, StandIn};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use reqwest::{Client, Method, Url};
+use reqwest::{Certificate, Client, Method, Url, redirect::Policy};
 use serde_json::{Value, json};
 
 use crate::case::{Need, Shape};
@@ -41,10 +41,26 @@ pub(crate) struct Clients {
 }
 
 impl Clients {
-    /// Follows no redirect, keeps no cookie, and knows no proxy.
+    /// Follows no redirect, keeps no cookie, and knows no proxy. Trusts the certificates of `ARANGO_CA_FILE`, else
+    /// the system's.
     pub(crate) fn new() -> Result<Self> {
-        let builder =
-            || Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).timeout(TIMEOUT);
+        let trusted = match env::var("ARANGO_CA_FILE") {
+            Ok(file) => {
+                let pem = std::fs::read(&file).with_context(|| format!("can't read {file}"))?;
+                Some(
+                    Certificate::from_pem_bundle(&pem)
+                        .with_context(|| format!("no certificates in {file}"))?,
+                )
+            }
+            Err(_) => None,
+        };
+        let builder = || {
+            let builder = Client::builder().no_proxy().redirect(Policy::none()).timeout(TIMEOUT);
+            match &trusted {
+                Some(trusted) => builder.tls_certs_only(trusted.clone()),
+                None => builder,
+            }
+        };
         Ok(Self { one: builder().http1_only().build()?, two: builder().http2_prior_knowledge().build()? })
     }
 }
