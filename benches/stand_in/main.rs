@@ -128,7 +128,9 @@ async fn run(seconds: u64) -> Result<bool> {
     println!("{USERS} users, a connection each, 3 coordinators, clients and server on the same cores:\n");
     println!("| {:<22} | requests | a second | cores | on two cores | p50 ms | p99 ms |", "what");
     println!("| {:-<22} | -------: | -------: | ----: | -----------: | -----: | -----: |", "");
-    figures.iter().for_each(|figures| println!("{}", figures.row()));
+    for figures in &figures {
+        println!("{}", figures.row());
+    }
     println!("\nThe state is what {USERS} users were told: nothing torn, nothing lost.");
     println!("Every read above {TARGET:.0} a second on two cores: {}.", if target { "yes" } else { "NO" });
     stand_in.stop().await?;
