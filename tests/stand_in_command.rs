@@ -28,7 +28,7 @@ async fn places<const N: usize>(child: &mut Child, words: [&str; N]) -> [String;
     let mut places = words.map(str::to_owned);
     for place in &mut places {
         let line = lines.next_line().await.unwrap().unwrap();
-        *place = line.strip_prefix(&format!("{place} ")).unwrap().to_owned();
+        line.strip_prefix(&format!("{place} ")).unwrap().clone_into(place);
     }
     places
 }

@@ -165,7 +165,7 @@ pub(crate) async fn change(
     let mut dice = SmallRng::seed_from_u64(n as u64);
     let mut wanted = BTreeMap::from([("_system".to_owned(), Level::Ro)]);
     let mut times = Times::new();
-    let mut timed = |begin: Instant| times.push(begin.elapsed());
+    let mut took = |begin: Instant| times.push(begin.elapsed());
     for _ in 0..writes {
         if Instant::now() >= until {
             break;
@@ -178,14 +178,14 @@ pub(crate) async fn change(
             None => admin.json("DELETE", &path, "").await?,
             Some(level) => admin.json("PUT", &path, &json!({"grant": level.as_str()}).to_string()).await?,
         };
-        timed(begin);
+        took(begin);
         match level {
             None => wanted.remove(&database),
             Some(level) => wanted.insert(database.clone(), level),
         };
         let begin = Instant::now();
         let listed = himself.json("GET", &format!("/_api/user/{name}/database?full=true"), "").await?;
-        timed(begin);
+        took(begin);
         for database in (0..DATABASES).map(self::database) {
             let level = wanted.get(&database).map_or("undefined", |level| level.as_str());
             let read = &listed["result"][&database]["permission"];
@@ -193,7 +193,7 @@ pub(crate) async fn change(
         }
         let begin = Instant::now();
         let effective = himself.json("GET", &path, "").await?;
-        timed(begin);
+        took(begin);
         // `_system` is the second wildcard: what isn't configured is as it is there.
         let level = level.unwrap_or(Level::Ro).as_str();
         ensure!(effective["result"] == level, "{name} on {database}: {level} expected, {effective} is read");

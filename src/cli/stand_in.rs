@@ -124,13 +124,11 @@ impl TlsArgs {
 
     /// Writes what clients have to trust. A file that nobody named is removed when what comes back is dropped.
     fn write_authority(&self, tls: &Tls) -> Result<(PathBuf, Option<tempfile::TempPath>)> {
-        let (path, made) = match &self.tls_ca_file {
-            Some(path) => (path.clone(), None),
-            None => {
-                let file =
-                    tempfile::Builder::new().prefix("arango-stand-in-ca-").suffix(".pem").tempfile()?;
-                (file.path().to_owned(), Some(file.into_temp_path()))
-            }
+        let (path, made) = if let Some(path) = &self.tls_ca_file {
+            (path.clone(), None)
+        } else {
+            let file = tempfile::Builder::new().prefix("arango-stand-in-ca-").suffix(".pem").tempfile()?;
+            (file.path().to_owned(), Some(file.into_temp_path()))
         };
         fs::write(&path, &tls.authority).with_context(|| format!("can't write {}", path.display()))?;
         Ok((path, made))
@@ -168,7 +166,7 @@ impl Args {
 }
 
 /// Runs until SIGINT or SIGTERM.
-pub(super) fn run(args: Args) -> Result<ExitCode> {
+pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let options = args.options()?;
     tokio::runtime::Runtime::new()?.block_on(async {
         // Before the first line is printed: whoever reads it may send the signal at once.
