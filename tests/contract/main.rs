@@ -20,7 +20,7 @@ use libtest_mimic::{Arguments, Trial};
 use parking_lot::{Mutex, RwLock};
 use tokio::runtime::Runtime;
 
-use case::{Case, Shape, Topic};
+use case::{Case, Need, Shape, Topic};
 use run::{Finding, Run};
 use server::{Clients, Server};
 
@@ -41,13 +41,23 @@ struct Bench {
 
 impl Bench {
     fn on_stand_in(&self, shape: Shape, case: &Case) -> Result<()> {
+        let server = self.runtime.block_on(Server::stand_in(shape, self.clients.clone()))?;
+        let findings = self.run_and_stop(server, case)?;
+        self.findings.lock().entry(kind(shape)).or_default().extend(findings);
+        Ok(())
+    }
+
+    fn on_late_stand_in(&self, case: &Case) -> Result<()> {
+        let server = self.runtime.block_on(Server::late_stand_in(self.clients.clone()))?;
+        self.run_and_stop(server, case).map(drop)
+    }
+
+    fn run_and_stop(&self, server: Server, case: &Case) -> Result<Vec<Finding>> {
         self.runtime.block_on(async {
-            let server = Server::stand_in(shape, self.clients.clone()).await?;
             let findings = Run::run(&server, case).await?;
-            self.findings.lock().entry(kind(shape)).or_default().extend(findings);
             match server.stand_in {
-                Some(stand_in) => stand_in.stop().await,
-                None => Ok(()),
+                Some(stand_in) => stand_in.stop().await.map(|()| findings),
+                None => Ok(findings),
             }
         })
     }
@@ -120,11 +130,14 @@ fn trials(bench: &Arc<Bench>, topics: BTreeMap<String, Topic>) -> Vec<Trial> {
                 trials.push(Trial::test(name, test).with_kind(on).with_ignored_flag(ignored));
             };
             let stand_in = arango_operator::stand_in::Config::single(1).version;
-            if case.applies(Shape::Single, &stand_in) && !case.needs.contains(&case::Need::Coordinators) {
+            if case.applies(Shape::Single, &stand_in) && !case.needs.contains(&Need::Coordinators) {
                 add("single", false, |bench, case| bench.on_stand_in(Shape::Single, case));
             }
             if case.applies(Shape::Cluster, &stand_in) {
                 add("cluster", false, |bench, case| bench.on_stand_in(Shape::Cluster, case));
+            }
+            if case.needs.contains(&Need::Coordinators) {
+                add("late", false, Bench::on_late_stand_in);
             }
             let applies = |real: &&Server| {
                 case.applies(real.shape, &real.version) && case.needs.iter().all(|need| real.has(*need))

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, env, time::Duration};
 
 use anyhow::{Context, Result, bail, ensure};
-use arango_operator::stand_in::{Options, StandIn};
+use arango_operator::stand_in::{Fault, FaultRule, Options, StandIn};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use reqwest::{Certificate, Client, Method, Url, redirect::Policy};
@@ -13,6 +13,9 @@ use crate::case::{Need, Shape};
 
 /// Longer than a coordinator polls for supervision maintenance (reference: maintenance).
 const TIMEOUT: Duration = Duration::from_secs(150);
+
+/// How late a coordinator of the stand-in learns what another one wrote, where it does.
+const LATE: Duration = Duration::from_millis(300);
 
 /// A deployment, with the accounts that the suite needs.
 pub(crate) struct Server {
@@ -140,6 +143,16 @@ impl Server {
             stand_in: Some(stand_in),
             clients,
         })
+    }
+
+    /// Three coordinators of which each sees late what the others wrote, as those of a real cluster do.
+    pub(crate) async fn late_stand_in(clients: Clients) -> Result<Self> {
+        let server = Self::stand_in(Shape::Cluster, clients).await?;
+        if let Some(stand_in) = &server.stand_in {
+            let fault = Fault::Stale { time: LATE };
+            stand_in.add_fault(FaultRule::new(fault)).await?;
+        }
+        Ok(server)
     }
 
     /// The server that the environment names, if it names one.
