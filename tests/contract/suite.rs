@@ -31,13 +31,14 @@ pub(crate) fn trials(bench: &Arc<Bench>, topics: &BTreeMap<String, Topic>) -> Ve
     };
     let titles = titles(topics);
     let questions = questions(topics);
-    let bench = Arc::clone(bench);
+    let (bench, other) = (Arc::clone(bench), Arc::clone(bench));
     vec![
         test("a pattern takes what it describes and nothing else", Box::new(patterns)),
         test("a version reaches those before it", Box::new(versions)),
         test("a broken promise is told without secrets, and leaves nothing behind", {
             Box::new(move || broken(&bench))
         }),
+        test("a late coordinator fails a step that doesn't wait", Box::new(move || late(&other))),
         test("every case has a sentence of its own", Box::new(|| titles)),
         test("docs/contract.md lists what is unconfirmed", Box::new(move || listed(&questions))),
     ]
@@ -140,6 +141,25 @@ fn broken(bench: &Bench) -> Result<()> {
             let answer = server.ask(&format!("GET {list}"), None).await?;
             ensure!(matches(&left, &answer["result"]), "left behind: {answer}");
         }
+        Ok(())
+    })
+}
+
+/// A case that doesn't wait for another coordinator.
+const IMPATIENT: &str = "
+case: what is made through one is there through the other at once
+steps:
+  - {send: POST /_api/user, body: {user: $p-alice}, expect: 201}
+  - {send: GET /_api/user/$p-alice, coordinator: 2}
+";
+
+fn late(bench: &Bench) -> Result<()> {
+    let case = serde_saphyr::from_str(IMPATIENT)?;
+    bench.runtime.block_on(async {
+        let server = Server::late_stand_in(bench.clients.clone()).await?;
+        let Err(error) = Run::run(&server, &case).await else { bail!("the other coordinator wasn't late") };
+        let report = format!("{error:#}");
+        ensure!(report.contains("step 2") && report.contains("got 404"), "{report}");
         Ok(())
     })
 }
