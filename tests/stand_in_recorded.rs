@@ -1,10 +1,13 @@
-//! Replays what a real ArangoDB 3.12.10 answered: the stand-in must give the same status, headers and body.
+//! Replays what a real ArangoDB 3.12.10 answered: the stand-in must give the same status, headers and body. What
+//! 3.11.14 answered is replayed as well: there the shape of the body must be the same but for a list of changes.
 //!
-//! The recording was made without authentication. The server's own values (ids, times, host names) are compared by
+//! The recordings were made without authentication. The server's own values (ids, times, host names) are compared by
 //! their type.
 
 // Clippy knows tests by their attribute; these are their helpers.
 #![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::collections::BTreeSet;
 
 use arango_operator::stand_in::{Config, Options, StandIn};
 use reqwest::{Client, Method};
@@ -124,7 +127,16 @@ fn exchanges(recorded: &Value) -> Vec<(Value, Value)> {
     vec![(first(bodies), first(answers)), (first(second_body), first(second_answer))]
 }
 
-async fn replay(recorded: &Value) {
+/// One recorded answer, and the stand-in's.
+struct Replayed {
+    wanted: Value,
+    answer: Value,
+    /// The `content-length` of both.
+    lengths: (Value, Value),
+}
+
+/// Asks a fresh stand-in what was asked. The status and the headers must be those of the recording.
+async fn replay(recorded: &Value) -> Vec<Replayed> {
     let name = recorded["name"].as_str().unwrap();
     let config = match recorded["deployment"].as_str().unwrap() {
         "single" => Config::single(1),
@@ -144,6 +156,7 @@ async fn replay(recorded: &Value) {
         let status = send(method, path, &body).await.status();
         assert!(status.is_success(), "{name}: {path} answered {status} while setting up");
     }
+    let mut replayed = Vec::new();
     for (body, wanted) in exchanges(recorded) {
         let method = recorded["method"].as_str().unwrap().parse().unwrap();
         let response = send(method, recorded["path"].as_str().unwrap(), &body).await;
@@ -161,14 +174,60 @@ async fn replay(recorded: &Value) {
         let mut wanted_headers = recorded["headers"].as_object().unwrap().clone();
         let wanted_length = wanted_headers.remove("content-length").unwrap();
         assert_eq!(Value::from(headers), Value::from(wanted_headers), "{name}: headers");
-        assert_eq!(comparable(name, &answer), comparable(name, &wanted), "{name}: body");
-        // Where no value is the server's own, even the length is the same.
-        if own_values(name).is_empty() {
-            assert_eq!(Value::from(length), wanted_length, "{name}: recorded content-length");
-        }
+        replayed.push(Replayed { wanted, answer, lengths: (wanted_length, length.into()) });
     }
     stand_in.stop().await.unwrap();
+    replayed
 }
+
+/// Every place in a body with the kind of what is there. The elements of a list are one place.
+fn shape(value: &Value, at: &str, places: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(members) => {
+            for (key, member) in members {
+                shape(member, &format!("{at}/{key}"), places);
+            }
+        }
+        Value::Array(elements) => {
+            places.insert(at.to_owned());
+            for element in elements {
+                shape(element, &format!("{at}/+"), places);
+            }
+        }
+        scalar => {
+            let mut kind = scalar.clone();
+            blank(&mut kind);
+            places.insert(format!("{at} {}", kind.as_str().unwrap()));
+        }
+    }
+}
+
+/// What 3.12 answers in another shape than 3.11: the exchange, what only 3.11 has, and what only 3.12 has.
+const CHANGED: [(&str, &[&str], &[&str]); 6] = [
+    // The licence of a cluster with a key, and of one without.
+    ("RestAdminLicenseGet", &["/features", "/license", "/status", "/version"], &["/diskUsage"]),
+    ("RestCollectionCreateCollection", &[], &["/supportsRBAC"]),
+    ("RestEngine", &["/supports/dfdb"], &["/endianness", "/supports/aliases/indexes/zkd"]),
+    (
+        "RestFetchUserDatabaseListFull",
+        // A collection of another example, and one that 3.12 has no more.
+        &["/result/_system/collections/schemaCollection", "/result/_system/collections/_pregel_queries"],
+        &[],
+    ),
+    ("RestVersion", &[], &["/apiVersions", "/deprecatedApiVersions", "/requestedApiVersion"]),
+    (
+        "RestVersionDetails",
+        &[],
+        &[
+            "/apiVersions",
+            "/deprecatedApiVersions",
+            "/requestedApiVersion",
+            "/details/faiss",
+            "/details/build-id",
+            "/details/openmp",
+        ],
+    ),
+];
 
 #[tokio::test]
 async fn recorded_answers_are_the_stand_ins_answers() {
@@ -177,10 +236,42 @@ async fn recorded_answers_are_the_stand_ins_answers() {
     for exchange in &recorded {
         let name = exchange["name"].as_str().unwrap();
         if !SKIPPED.iter().any(|(skipped, _)| *skipped == name) {
-            replay(exchange).await;
+            for Replayed { wanted, answer, lengths } in replay(exchange).await {
+                assert_eq!(comparable(name, &answer), comparable(name, &wanted), "{name}: body");
+                // Where no value is the server's own, even the length is the same.
+                if own_values(name).is_empty() {
+                    assert_eq!(lengths.0, lengths.1, "{name}: recorded content-length");
+                }
+            }
             replayed += 1;
         }
     }
     assert_eq!(replayed + SKIPPED.len(), recorded.len());
     assert_eq!(recorded.len(), 29, "the recording is complete");
+}
+
+#[tokio::test]
+async fn an_older_version_answered_in_the_same_shape_but_for_known_changes() {
+    let recorded: Vec<Value> = serde_json::from_str(include_str!("golden/arangodb-3.11.14.json")).unwrap();
+    assert_eq!(recorded.len(), 29, "the recording is complete");
+    for exchange in &recorded {
+        let name = exchange["name"].as_str().unwrap();
+        let mut places = (BTreeSet::new(), BTreeSet::new());
+        for Replayed { wanted, answer, .. } in replay(exchange).await {
+            shape(&wanted, "", &mut places.0);
+            shape(&answer, "", &mut places.1);
+        }
+        let (older, newer) =
+            CHANGED.iter().find(|changed| changed.0 == name).map_or((&[][..], &[][..]), |c| (c.1, c.2));
+        for (which, only, known) in [
+            ("3.11", places.0.difference(&places.1), older),
+            ("the stand-in", places.1.difference(&places.0), newer),
+        ] {
+            let only: Vec<&String> = only.collect();
+            let unknown = only.iter().find(|place| !known.iter().any(|known| place.starts_with(known)));
+            assert_eq!(unknown, None, "{name}: only {which} has it");
+            let idle = known.iter().find(|known| !only.iter().any(|place| place.starts_with(**known)));
+            assert_eq!(idle, None, "{name}: not only {which} has it");
+        }
+    }
 }

@@ -34,6 +34,9 @@ pub(super) struct Args {
     /// A single server instead of a cluster.
     #[arg(long, conflicts_with = "coordinators")]
     single: bool,
+    /// Have `POST /_admin/execute`, which runs programs of the form `return JSON`.
+    #[arg(long)]
+    allow_admin_execute: bool,
     /// Where the first coordinator listens; the others take the ports after it. Port 0: a free port for each.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8529")]
     listen: SocketAddr,
@@ -121,13 +124,11 @@ impl TlsArgs {
 
     /// Writes what clients have to trust. A file that nobody named is removed when what comes back is dropped.
     fn write_authority(&self, tls: &Tls) -> Result<(PathBuf, Option<tempfile::TempPath>)> {
-        let (path, made) = match &self.tls_ca_file {
-            Some(path) => (path.clone(), None),
-            None => {
-                let file =
-                    tempfile::Builder::new().prefix("arango-stand-in-ca-").suffix(".pem").tempfile()?;
-                (file.path().to_owned(), Some(file.into_temp_path()))
-            }
+        let (path, made) = if let Some(path) = &self.tls_ca_file {
+            (path.clone(), None)
+        } else {
+            let file = tempfile::Builder::new().prefix("arango-stand-in-ca-").suffix(".pem").tempfile()?;
+            (file.path().to_owned(), Some(file.into_temp_path()))
         };
         fs::write(&path, &tls.authority).with_context(|| format!("can't write {}", path.display()))?;
         Ok((path, made))
@@ -151,6 +152,7 @@ impl Args {
         if let Some(id) = &self.cluster_id {
             config.cluster_id.clone_from(id);
         }
+        config.admin_execute = self.allow_admin_execute;
         config.authentication = self.authentication;
         config.root_password = self.root_password.clone().unwrap_or_else(|| {
             eprintln!(
@@ -164,7 +166,7 @@ impl Args {
 }
 
 /// Runs until SIGINT or SIGTERM.
-pub(super) fn run(args: Args) -> Result<ExitCode> {
+pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let options = args.options()?;
     tokio::runtime::Runtime::new()?.block_on(async {
         // Before the first line is printed: whoever reads it may send the signal at once.

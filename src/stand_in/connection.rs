@@ -136,7 +136,7 @@ impl Server {
             Outcome::Answer(answer) => response(answer, Body::from),
             // Where there is no body, the answer would be whole.
             Outcome::Half(answer) if answer.body.is_empty() => return Err(Lost),
-            Outcome::Half(answer) => response(answer, half),
+            Outcome::Half(answer) => response(answer, |body| half(&body)),
         };
         if parts.version == Version::HTTP_2 {
             // HTTP/2 has no such header.
@@ -154,7 +154,7 @@ fn response(answer: Response, body: impl FnOnce(Bytes) -> Body) -> http::Respons
 }
 
 /// The first half of a body, after which the connection breaks. Between the two the half is given time to go out.
-fn half(body: Bytes) -> Body {
+fn half(body: &Bytes) -> Body {
     let half = body.slice(..body.len().div_ceil(2));
     let broken = stream::once(async {
         tokio::task::yield_now().await;

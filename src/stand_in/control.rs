@@ -10,8 +10,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, Method, StatusCode, Uri, header};
-use jiff::{Timestamp, Unit};
+use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
@@ -85,24 +86,22 @@ fn sent(status: StatusCode, kind: &'static str, body: String) -> Response {
     (status, [(header::CONTENT_TYPE, HeaderValue::from_static(kind))], body).into_response()
 }
 
-/// JSON with a line break at its end; lists have a line for each element.
-fn json_of(status: StatusCode, value: &Value) -> Response {
-    let list = |list: &[Value]| {
-        let lines: Vec<String> = list.iter().map(|value| format!("  {value}")).collect();
-        if lines.is_empty() { "[]".to_owned() } else { format!("[\n{}\n]", lines.join(",\n")) }
-    };
-    let text = match value {
-        Value::Array(values) => list(values),
-        Value::Object(object) => {
-            let members = object.iter().map(|(key, value)| match value {
-                Value::Array(values) => format!("{key:?}: {}", list(values)),
-                value => format!("{key:?}: {value}"),
-            });
-            format!("{{{}}}", members.collect::<Vec<_>>().join(", "))
-        }
-        value => value.to_string(),
-    };
-    sent(status, "application/json", text + "\n")
+/// JSON with a line break at its end.
+fn json_of(status: StatusCode, value: &impl Serialize) -> Response {
+    // Plain values with text keys can't fail to serialise; an empty body would be seen at once.
+    sent(status, "application/json", serde_json::to_string(value).unwrap_or_default() + "\n")
+}
+
+/// A JSON list with a line for each element.
+fn list(values: impl IntoIterator<Item = impl Serialize>) -> String {
+    let line = |value| format!("  {}", serde_json::to_string(&value).unwrap_or_default());
+    let lines: Vec<String> = values.into_iter().map(line).collect();
+    if lines.is_empty() { "[]".to_owned() } else { format!("[\n{}\n]", lines.join(",\n")) }
+}
+
+/// An answer that is a list.
+fn listed(values: impl IntoIterator<Item = impl Serialize>) -> Response {
+    sent(StatusCode::OK, "application/json", list(values) + "\n")
 }
 
 async fn answer(
@@ -127,8 +126,8 @@ async fn route(
         ("GET", []) => {
             Ok(sent(StatusCode::OK, "text/plain; charset=utf-8", INTRODUCTION.to_owned() + &help()))
         }
-        ("GET", ["coordinators"]) => ok(coordinators(deployment).await?),
-        ("GET", ["faults"]) => ok(deployment.shared.faults.lock().rules().iter().map(fault).collect()),
+        ("GET", ["coordinators"]) => Ok(listed(coordinators(deployment).await?)),
+        ("GET", ["faults"]) => Ok(listed(deployment.shared.faults.lock().rules().iter().map(fault))),
         ("POST", ["faults"]) => {
             let rules = rules(body)?;
             let [rule] = &rules[..] else {
@@ -148,7 +147,7 @@ async fn route(
             for rule in rules {
                 deployment.add_fault(rule).await?;
             }
-            ok(deployment.shared.faults.lock().rules().iter().map(fault).collect())
+            Ok(listed(deployment.shared.faults.lock().rules().iter().map(fault)))
         }
         ("DELETE", ["faults"]) => ok(json!({"removed": deployment.remove_faults(|_| true).await?})),
         ("DELETE", ["faults", id]) => {
@@ -159,7 +158,7 @@ async fn route(
             }
             ok(json!({"removed": removed}))
         }
-        ("GET", ["requests"]) => ok(requests(deployment, uri.query().unwrap_or_default())?),
+        ("GET", ["requests"]) => requests(deployment, uri.query().unwrap_or_default()),
         ("DELETE", ["requests"]) => {
             let mut log = deployment.shared.log();
             let count = log.count();
@@ -179,13 +178,13 @@ async fn route(
     }
 }
 
-async fn coordinators(deployment: &Deployment) -> Result<Value, Mistake> {
+async fn coordinators(deployment: &Deployment) -> Result<Vec<Value>, Mistake> {
     let mut list = Vec::new();
     for (index, url) in deployment.endpoints().into_iter().enumerate() {
         let running = deployment.is_running(index).await?;
         list.push(json!({"coordinator": index + 1, "url": url, "running": running}));
     }
-    Ok(list.into())
+    Ok(list)
 }
 
 fn fault(active: &Active) -> Value {
@@ -257,24 +256,41 @@ fn filter(query: &str) -> Result<(Filter, usize), Mistake> {
     Ok((Filter(parts), last))
 }
 
-fn requests(deployment: &Deployment, query: &str) -> Result<Value, Mistake> {
+fn requests(deployment: &Deployment, query: &str) -> Result<Response, Mistake> {
     let (filter, last) = filter(query)?;
     let log = deployment.shared.log();
-    let fitting = || log.entries().filter(|entry| filter.fits(entry));
-    let mut shown: Vec<Value> = fitting().rev().take(last).map(line).collect();
-    shown.reverse();
-    Ok(json!({"total": log.count(), "matching": fitting().count(), "requests": shown}))
+    let fitting: Vec<&LogEntry> = log.entries().filter(|entry| filter.fits(entry)).collect();
+    let shown = list(fitting[fitting.len().saturating_sub(last)..].iter().copied().map(line));
+    let (total, matching) = (log.count(), fitting.len());
+    let body = format!("{{\"total\": {total}, \"matching\": {matching}, \"requests\": {shown}}}\n");
+    Ok(sent(StatusCode::OK, "application/json", body))
 }
 
 fn time(now: Now) -> String {
     let time = Timestamp::from_duration(jiff::SignedDuration::from_secs_f64(now.0)).unwrap_or_default();
-    time.round(Unit::Millisecond).unwrap_or(time).to_string()
+    format!("{time:.3}")
 }
 
-fn line(entry: &LogEntry) -> Value {
-    json!({
-        "time": time(entry.time), "coordinator": entry.coordinator + 1, "user": entry.user,
-        "method": entry.method.as_str(), "path": entry.path,
-        "status": entry.status.map(|status| status.as_u16()), "fault": entry.fault,
-    })
+/// A request as a line: time first, so that lines can be read one under the other.
+#[derive(Serialize)]
+struct Line<'a> {
+    time: String,
+    coordinator: usize,
+    user: Option<&'a str>,
+    method: &'a str,
+    path: &'a str,
+    status: Option<u16>,
+    fault: Option<&'static str>,
+}
+
+fn line(entry: &LogEntry) -> Line<'_> {
+    Line {
+        time: time(entry.time),
+        coordinator: entry.coordinator + 1,
+        user: entry.user.as_deref(),
+        method: entry.method.as_str(),
+        path: &entry.path,
+        status: entry.status.map(|status| status.as_u16()),
+        fault: entry.fault,
+    }
 }

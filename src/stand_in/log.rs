@@ -56,7 +56,7 @@ impl RequestLog {
     }
 
     /// Oldest first.
-    pub(super) fn entries(&self) -> impl DoubleEndedIterator<Item = &LogEntry> {
+    pub(super) fn entries(&self) -> impl Iterator<Item = &LogEntry> {
         self.entries.iter()
     }
 

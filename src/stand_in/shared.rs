@@ -112,6 +112,10 @@ impl Shared {
             Some(end) if !end.effect => None,
             _ => Some(self.work(&request, &decision, unreadable)),
         };
+        // The effect is there already: whoever is asked meanwhile shows it.
+        if let Some(takes) = done.as_ref().map(|done| done.takes).filter(|takes| !takes.is_zero()) {
+            tokio::time::sleep(takes).await;
+        }
         let Some(end) = &decision.end else { return sent(done, &mut line) };
         match end.fault {
             Fault::Hang => {
@@ -198,7 +202,7 @@ fn sent(answer: Option<Response>, line: &mut Line<'_>) -> Outcome {
 
 /// An answer without a body, as the server gives before it knows what is asked.
 pub(super) fn bare(status: StatusCode) -> Response {
-    Response { status, headers: HeaderMap::new(), body: Bytes::new(), user: None }
+    Response { status, headers: HeaderMap::new(), body: Bytes::new(), user: None, takes: Duration::ZERO }
 }
 
 /// What a proxy says when it doesn't get through.
@@ -212,5 +216,5 @@ fn page(status: StatusCode) -> Response {
         "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n\
          <hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
     );
-    Response { status, headers, body: body.into(), user: None }
+    Response { status, headers, body: body.into(), user: None, takes: Duration::ZERO }
 }

@@ -122,7 +122,9 @@ impl Faults {
     /// Removes the rules that are meant, and says which.
     pub(in super::super) fn remove(&mut self, meant: impl Fn(&Active) -> bool) -> Vec<u64> {
         let gone: Vec<_> = self.rules.extract_if(.., |active| meant(active)).collect();
-        gone.iter().for_each(|active| active.removed.cancel());
+        for active in &gone {
+            active.removed.cancel();
+        }
         gone.iter().map(|active| active.id).collect()
     }
 

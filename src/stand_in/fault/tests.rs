@@ -16,8 +16,8 @@ fn faults(rules: &[&str], now: Instant) -> Faults {
 }
 
 /// The fault's name that a request meets.
-fn met(faults: &mut Faults, coordinator: usize, method: Method, path: &str, now: Instant) -> &'static str {
-    let seen = Seen { coordinator, method: &method, path };
+fn met(faults: &mut Faults, coordinator: usize, method: &Method, path: &str, now: Instant) -> &'static str {
+    let seen = Seen { coordinator, method, path };
     faults.decide(&seen, now, || 0.5).name().unwrap_or("none")
 }
 
@@ -107,8 +107,8 @@ fn a_limit_keeps_a_fault_to_the_requests_that_are_meant() {
         ("conflict", (0, Method::PUT, "/_api/user/a"), (0, Method::PUT, "/_admin/server/mode")),
     ] {
         let mut faults = faults(&[rule], now);
-        assert_ne!(met(&mut faults, hit.0, hit.1, hit.2, now), "none", "{rule}");
-        assert_eq!(met(&mut faults, spared.0, spared.1, spared.2, now), "none", "{rule}");
+        assert_ne!(met(&mut faults, hit.0, &hit.1, hit.2, now), "none", "{rule}");
+        assert_eq!(met(&mut faults, spared.0, &spared.1, spared.2, now), "none", "{rule}");
         assert_eq!(faults.rules()[0].hits, 1);
     }
 }
@@ -117,7 +117,7 @@ fn a_limit_keeps_a_fault_to_the_requests_that_are_meant() {
 fn a_fault_ends_after_its_requests_and_after_its_time() {
     let now = Instant::now();
     let mut faults = faults(&["error next=2", "hang for=10ms"], now);
-    let mut get = |after| met(&mut faults, 0, Method::GET, "/", now + MILLISECOND * after);
+    let mut get = |after| met(&mut faults, 0, &Method::GET, "/", now + MILLISECOND * after);
     assert_eq!([get(0), get(0), get(9), get(10)], ["error", "error", "hang", "none"]);
 }
 
@@ -186,7 +186,7 @@ fn refusing_is_for_connections_not_for_requests() {
     let mut faults = faults(&["refuse coordinator=1 for=10ms"], now);
     assert!(faults.refuses(0, now) && !faults.refuses(1, now));
     assert!(!faults.refuses(0, now + MILLISECOND * 10));
-    assert_eq!(met(&mut faults, 0, Method::GET, "/", now), "none");
+    assert_eq!(met(&mut faults, 0, &Method::GET, "/", now), "none");
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn used_up_faults_make_place_for_new_ones() {
     let mut faults = faults(&["error next=1"], now);
     while faults.add(FaultRule::new(Fault::Hang).on(9), now).is_ok() {}
     let count = faults.rules().len();
-    assert_eq!(met(&mut faults, 0, Method::GET, "/", now), "error");
+    assert_eq!(met(&mut faults, 0, &Method::GET, "/", now), "error");
     assert!(faults.add(FaultRule::new(Fault::Cut), now).is_ok(), "one of {count} is used up");
     assert_eq!(faults.rules().len(), count);
 }

@@ -1,16 +1,22 @@
 //! The model: a request, the moment, and the state in; an answer and the new state out. No I/O, no clock, no
 //! randomness, no logging.
 
+mod access_tokens; // access tokens, which stand for passwords
 mod answer; // envelopes, errors, standard texts
-mod cluster; // health, endpoints, numberOfServers, supervision maintenance
-mod collections; // collections and their counts
+mod cluster; // health, endpoints, numberOfServers, other servers
+mod collections; // collections
 mod config; // what kind of deployment it is
 mod databases; // list, create, drop
+mod documents; // single documents
 mod gate; // who asks, and what is decided before any handler
 mod headers; // what every answer carries
 mod info; // version, engine, status, roles, licence, statistics
+mod javascript; // tasks and programs
+mod jobs; // answers that are fetched later
 mod listing; // one user's rights on everything, written as a stream
 mod login; // /_open/auth and the secrets behind it
+mod maintenance; // of the supervision and of single servers
+mod metrics; // what Prometheus reads
 mod names; // what may be a name
 mod path; // prefixes, segments, queries
 mod permissions; // levels: read, grant, revoke
@@ -33,6 +39,7 @@ use std::{
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
+pub use access_tokens::AccessToken;
 pub use config::{Config, Topology};
 pub use rules::{collection_level, database_level};
 pub use state::{Collection, Database, DatabaseOptions, Entry, Level, Password, State, Targets, User};
@@ -66,6 +73,10 @@ pub struct Model {
     away: Vec<Option<f64>>,
     /// Tokens that were checked before, per coordinator.
     tokens: Vec<HashMap<String, token::Claims>>,
+    /// How long requests wait at a coordinator before they are looked at, in seconds.
+    queue_times: Vec<f64>,
+    /// Answers that are fetched later.
+    jobs: jobs::Jobs,
     /// Tokens that were issued earlier have ended.
     expired_before: Now,
 }
@@ -111,6 +122,8 @@ impl Model {
             phases: vec![Phase::Serving; coordinators],
             away: vec![None; coordinators],
             tokens: vec![HashMap::new(); coordinators],
+            queue_times: vec![0.0; coordinators],
+            jobs: jobs::Jobs::default(),
             expired_before: Now::default(),
             config,
         }
@@ -147,7 +160,7 @@ impl Model {
         let refused = Target::parse(&request.path_and_query)
             .and_then(|target| self.gate(request, &target, &caller, coordinator));
         let failure = refused.err().unwrap_or_else(|| Failure::with(status, number, message));
-        headers::finish(request, &caller, Err(failure))
+        headers::finish(request, &caller, Err(failure), self.queue_time(coordinator))
     }
 
     /// Whether the credentials of a request are believed; always while authentication is off.
@@ -163,16 +176,27 @@ impl Model {
 
     fn respond(&mut self, request: &Request, caller: &Caller, coordinator: usize, now: Now) -> Response {
         let answer = self.answer(request, caller, coordinator, now);
-        headers::finish(request, caller, answer)
+        headers::finish(request, caller, answer, self.queue_time(coordinator))
     }
 
     fn answer(&mut self, request: &Request, caller: &Caller, coordinator: usize, now: Now) -> Answer {
         if request.method == Method::OPTIONS {
             return Ok(headers::options(request));
         }
+        if !METHODS.contains(&request.method) {
+            return Ok(headers::unknown_method());
+        }
         let target = &Target::parse(&request.path_and_query)?;
         self.gate(request, target, caller, coordinator)?;
-        self.route(&Call { request, target, caller, coordinator, now })
+        if !headers::waits(request, self.queue_time(coordinator)) {
+            return Err(Failure::new(StatusCode::PRECONDITION_FAILED, 21004));
+        }
+        let answer = self.route(&Call { request, target, caller, coordinator, now });
+        self.jobs.put_off(answer, jobs::wanted(request))
+    }
+
+    fn queue_time(&self, coordinator: usize) -> f64 {
+        self.queue_times.get(coordinator).copied().unwrap_or_default()
     }
 
     /// The whole state, for comparing before with after.
@@ -245,13 +269,6 @@ impl Model {
         self.sign(&claims)
     }
 
-    /// Sets how many documents a collection has; `false` where there is no such collection.
-    pub fn set_document_count(&mut self, database: &str, collection: &str, count: u64) -> bool {
-        let database = self.state.databases.get_mut(database).map(Arc::make_mut);
-        let collection = database.and_then(|database| database.collections.get_mut(collection));
-        collection.map(|collection| collection.count = count).is_some()
-    }
-
     /// Puts a user's grants in place as they are, past every check of the routes: for seeding histories that the
     /// routes don't allow any more, such as grants on collections that are gone. `false` where there is no such user.
     pub fn set_grants(&mut self, user: &str, grants: BTreeMap<String, Entry>) -> bool {
@@ -276,6 +293,14 @@ impl Model {
         }
     }
 
+    /// Sets how long requests wait at a coordinator, in seconds. It answers so, and refuses requests that aren't ready
+    /// to wait so long (reference: headers); that they do wait is up to whoever sends the answer.
+    pub fn set_queue_time(&mut self, coordinator: usize, seconds: f64) {
+        if let Some(slot) = self.queue_times.get_mut(coordinator) {
+            *slot = seconds;
+        }
+    }
+
     /// Says where the coordinators listen, as `host:port`: what `endpoints` and `health` show.
     pub fn set_addresses(&mut self, addresses: Vec<String>) {
         self.config.addresses = addresses;
@@ -291,6 +316,10 @@ impl Model {
         self.tokens.iter_mut().for_each(HashMap::clear);
     }
 }
+
+/// The methods that some handler takes.
+const METHODS: [Method; 6] =
+    [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::HEAD];
 
 /// 200.
 const OK: StatusCode = StatusCode::OK;
