@@ -9,6 +9,9 @@ use super::Now;
 /// How long a token from a login lives, in seconds (reference: authentication, login).
 pub(super) const LIFETIME: i64 = 3600;
 
+/// Less than this, in seconds, a moment may change on its way through JSON.
+const MICROSECOND: f64 = 1e-6;
+
 /// Whom a token stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Subject {
@@ -34,7 +37,7 @@ impl Claims {
     /// Whether the token has ended, by itself or because all that were issued before a moment have.
     pub(super) fn expired(&self, now: Now, expired_before: Now) -> bool {
         self.expires.is_some_and(|end| end <= now.0)
-            || self.issued.is_some_and(|issued| issued < expired_before.0)
+            || self.issued.is_some_and(|issued| issued + MICROSECOND < expired_before.0)
     }
 }
 
