@@ -189,8 +189,7 @@ fn a_coordinator_that_doesnt_serve_says_503() {
 fn when_all_tokens_end_only_those_that_were_issued_before_do() {
     let mut model = model();
     let login = Request::post("/_open/auth", &json!({"username": "root", "password": PASSWORD}));
-    let token =
-        |model: &mut Model, now| model.handle(&login, now).json()["jwt"].as_str().unwrap().to_owned();
+    let token = |model: &mut Model, now| model.handle(&login, now).json()["jwt"].as_str().unwrap().to_owned();
     let mut old = token(&mut model, NOW);
     // Within one second, at moments that JSON may carry inexactly.
     for step in 1..500_u32 {
