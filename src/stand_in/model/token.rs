@@ -6,6 +6,9 @@ use serde_json::{Value, json};
 
 use super::Now;
 
+/// Less than this, in seconds, a moment may change on its way through JSON.
+const MICROSECOND: f64 = 1e-6;
+
 /// Whom a token stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Subject {
@@ -31,8 +34,7 @@ impl Claims {
     /// Whether the token has ended, by itself or because all that were issued before a moment have.
     pub(super) fn expired(&self, now: Now, expired_before: Now) -> bool {
         self.expires.is_some_and(|end| end <= now.0)
-            // A fraction of a second doesn't come through JSON to the last bit.
-            || self.issued.is_some_and(|issued| issued + 1e-6 < expired_before.0)
+            || self.issued.is_some_and(|issued| issued + MICROSECOND < expired_before.0)
     }
 }
 

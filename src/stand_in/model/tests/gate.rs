@@ -185,3 +185,22 @@ fn a_coordinator_that_doesnt_serve_says_503() {
     model.set_phase(0, Phase::Serving);
     is(&model.root(Request::get(VERSION)), 200, 0);
 }
+
+#[test]
+fn when_all_tokens_end_only_those_that_were_issued_before_do() {
+    let mut model = model();
+    let login = Request::post("/_open/auth", &json!({"username": "root", "password": PASSWORD}));
+    let token = |model: &mut Model, now| model.handle(&login, now).json()["jwt"].as_str().unwrap().to_owned();
+    let mut old = token(&mut model, NOW);
+    // Within one second, at moments that JSON may carry inexactly.
+    for step in 1..500_u32 {
+        let now = Now(NOW.0 + f64::from(step) * 0.001_001_3);
+        model.expire_tokens(now);
+        let new = token(&mut model, now);
+        is(&model.handle(&Request::get(VERSION).bearer(&old), now), 401, 11);
+        is(&model.handle(&Request::get(VERSION).bearer(&new), now), 200, 0);
+        old = new;
+    }
+    let ageless = model.superuser_token(None).unwrap();
+    is(&model.handle(&Request::get(VERSION).bearer(&ageless), NOW), 200, 0);
+}
