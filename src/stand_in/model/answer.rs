@@ -3,7 +3,7 @@
 // Handlers end with these functions and return an `Answer`; a `Reply` there would mean `Ok(…)` around every last line.
 #![allow(clippy::unnecessary_wraps)]
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
@@ -14,17 +14,19 @@ use serde_json::{Map, Value, json};
 pub(super) type Answer = Result<Reply, Failure>;
 
 /// A successful answer.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Reply {
     pub(super) status: StatusCode,
     pub(super) body: Bytes,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     /// Plain text instead of JSON.
     pub(super) text: bool,
+    /// How long the server is busy with it.
+    pub(super) takes: Duration,
 }
 
 /// An error: the HTTP status, ArangoDB's number, and a text.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Failure {
     pub(super) status: StatusCode,
     pub(super) number: u16,
@@ -57,6 +59,16 @@ impl Failure {
         Self::new(StatusCode::BAD_REQUEST, number)
     }
 
+    /// A refused write to data that the caller may read: 403 with errorNum 1004.
+    pub(super) fn read_only() -> Self {
+        Self::new(StatusCode::FORBIDDEN, 1004)
+    }
+
+    /// A refused read of the server's state: 403 with errorNum 403.
+    pub(super) fn hidden() -> Self {
+        Self::new(StatusCode::FORBIDDEN, 403)
+    }
+
     /// 404 with this number.
     pub(super) fn missing(number: u16) -> Self {
         Self::new(StatusCode::NOT_FOUND, number)
@@ -85,15 +97,21 @@ fn text(number: u16) -> &'static str {
         503 => "service unavailable",
         600 => "invalid JSON object",
         601 => "superfluous URL suffices",
+        1004 => "read only",
+        1202 => "document not found",
         1203 => "collection or view not found",
         1207 => "duplicate name",
         1208 => "illegal name",
+        1210 => "unique constraint violated",
         1221 => "illegal document key",
+        1227 => "invalid document type",
         1228 => "database not found",
         1230 => "operation only allowed in system database",
         1700 => "invalid user name",
         1702 => "duplicate user",
         1703 => "user not found",
+        1852 => "task not found",
+        21004 => "queue time violated",
         _ => "internal error",
     }
 }
@@ -104,9 +122,14 @@ pub(super) fn bytes(value: &impl Serialize) -> Bytes {
     serde_json::to_vec(value).unwrap_or_default().into()
 }
 
-/// 200 with these keys and nothing else: version, engine, status, licence, login.
+/// 200 with this value and nothing else: version, engine, status, licence, login, lists without an envelope.
 pub(super) fn bare(value: &impl Serialize) -> Answer {
     Ok(Reply { body: bytes(value), ..Reply::default() })
+}
+
+/// 200 with plain text.
+pub(super) fn text_body(body: impl Into<Bytes>) -> Answer {
+    Ok(Reply { body: body.into(), text: true, ..Reply::default() })
 }
 
 /// `error`, `code` and these keys.

@@ -1,4 +1,4 @@
-//! What only a coordinator answers: health, endpoints, wished servers, supervision maintenance.
+//! What only a coordinator answers: health, endpoints, wished servers, and what other servers say of themselves.
 
 use http::{Method, StatusCode};
 use jiff::Timestamp;
@@ -6,17 +6,15 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Call, Model, Now, OK,
-    answer::{Answer, Failure, bare, done, object},
+    answer::{Answer, Failure, done, object},
     state::Targets,
 };
 
 /// A server that is silent for so many seconds is given up (reference: cluster, health).
 const FAILED_AFTER: f64 = 15.0;
-/// How long supervision maintenance lasts unless it is said or repeated, in seconds.
-const MAINTENANCE: f64 = 3600.0;
 
 /// A moment as the cluster writes it, without fractions.
-fn iso(seconds: f64) -> String {
+pub(super) fn iso(seconds: f64) -> String {
     Timestamp::from_second(Now(seconds).seconds()).unwrap_or_default().to_string()
 }
 
@@ -24,7 +22,7 @@ fn only_on_coordinators() -> Failure {
     Failure::with(StatusCode::FORBIDDEN, 403, "only allowed on coordinators")
 }
 
-fn no_cluster() -> Failure {
+pub(super) fn no_cluster() -> Failure {
     // ASSUMED: the newer of the two texts that are known.
     Failure::with(StatusCode::FORBIDDEN, 403, "not allowed on single servers")
 }
@@ -43,10 +41,10 @@ impl Model {
                 Err(only_on_coordinators())
             }
             ["numberOfServers"] => self.number_of_servers(call),
-            ["statistics"] => self.node_statistics(call, "DBserver"),
-            ["nodeStatistics"] => self.node_statistics(call, "ServerID"),
+            ["statistics"] => self.node(call, "DBserver", |_| Self::statistics(call)),
+            ["nodeStatistics"] => self.node(call, "ServerID", |_| Self::statistics(call)),
             ["nodeVersion"] => self.node(call, "ServerID", |_| self.version(call)),
-            ["nodeEngine"] => self.node(call, "ServerID", |_| self.engine(call)),
+            ["nodeEngine"] => self.node(call, "ServerID", |role| self.engine(call, role)),
             [command] => {
                 Err(Failure::with(StatusCode::BAD_REQUEST, 400, format!("invalid command '{command}'")))
             }
@@ -114,6 +112,9 @@ impl Model {
     fn number_of_servers(&mut self, call: &Call<'_>) -> Answer {
         match *call.method() {
             Method::GET => {
+                if self.hides_from(call) {
+                    return Err(Failure::hidden());
+                }
                 let Targets { db_servers, coordinators, cleaned } = &self.state.targets;
                 object(
                     OK,
@@ -124,9 +125,7 @@ impl Model {
                 )
             }
             Method::PUT => {
-                if !self.is_admin(call.caller) {
-                    return Err(Failure::new(StatusCode::FORBIDDEN, 403));
-                }
+                self.for_administrators(call)?;
                 let body = call.json().filter(Value::is_object).ok_or_else(|| Failure::bad(600))?;
                 let targets = &mut self.state.targets;
                 targets.db_servers = body["numberOfDBServers"].as_u64().or(targets.db_servers);
@@ -140,7 +139,7 @@ impl Model {
         }
     }
 
-    /// Asks a server about itself through a coordinator.
+    /// Asks a server about itself through a coordinator; the answer is given by the server's role.
     fn node(&self, call: &Call<'_>, parameter: &str, answer: impl Fn(&str) -> Answer) -> Answer {
         if call.method() != Method::GET {
             return Err(Failure::method());
@@ -148,94 +147,20 @@ impl Model {
         let bad = |message: String| Failure::with(StatusCode::BAD_REQUEST, 400, message);
         let id = call.target.parameter(parameter).filter(|id| !id.is_empty());
         let id = id.ok_or_else(|| bad(format!("missing parameter `{parameter}`")))?;
-        if !self.config.db_server_ids.iter().chain(&self.config.coordinator_ids).any(|known| known == id) {
-            return Err(bad("unknown server".to_owned()));
+        let (role, _) = self.short_name(id).ok_or_else(|| bad("unknown server".to_owned()))?;
+        let place = self.config.coordinator_ids.iter().position(|known| known == id);
+        if place.and_then(|place| self.away.get(place).copied().flatten()).is_some() {
+            return Err(Failure::with(StatusCode::REQUEST_TIMEOUT, 504, "server did not answer"));
         }
-        answer(id)
+        answer(role)
     }
 
-    fn node_statistics(&self, call: &Call<'_>, parameter: &str) -> Answer {
-        self.node(call, parameter, |_| Self::statistics(call))
+    /// The role and the short name of a coordinator or a DB-Server.
+    pub(super) fn short_name(&self, id: &str) -> Option<(&'static str, String)> {
+        let place = |ids: &[String]| ids.iter().position(|known| known == id).map(|place| place + 1);
+        let coordinator = place(&self.config.coordinator_ids);
+        let coordinator = coordinator.map(|place| ("COORDINATOR", format!("Coordinator{place:04}")));
+        let db_server = || Some(("PRIMARY", format!("DBServer{:04}", place(&self.config.db_server_ids)?)));
+        coordinator.or_else(db_server)
     }
-
-    /// Supervision maintenance of the whole cluster. A real coordinator answers only when the supervision has seen
-    /// the change, after one second at the earliest; here it has at once.
-    fn maintenance(&mut self, call: &Call<'_>) -> Answer {
-        // The right is looked at before the kind of deployment.
-        if !self.is_admin(call.caller) {
-            return Err(Failure::new(StatusCode::FORBIDDEN, 403));
-        }
-        if !self.config.is_cluster() {
-            return Err(no_cluster());
-        }
-        let now = call.now.0;
-        match *call.method() {
-            Method::GET => {
-                let on = self.state.maintenance_until.is_some_and(|until| until > now);
-                bare(&json!({"error": false, "result": if on { "Maintenance" } else { "Normal" }}))
-            }
-            Method::PUT => {
-                let body = call.json().ok_or_else(|| Failure::bad(600))?;
-                let seconds = match &body {
-                    Value::String(text) if text == "on" => MAINTENANCE,
-                    Value::String(text) if text == "off" => 0.0,
-                    Value::String(text) => text.parse::<u32>().map_err(|_| on_or_off())?.into(),
-                    Value::Number(seconds) => seconds.as_f64().ok_or_else(on_or_off)?,
-                    _ => return Err(on_or_off()),
-                };
-                let warning = if seconds > 0.0 {
-                    self.state.maintenance_until = Some(now + seconds);
-                    // ASSUMED: the wording; that the end is in it as a date is known.
-                    let until = iso(now + seconds);
-                    format!(
-                        "Cluster supervision deactivated. It will be reactivated automatically on {until} unless \
-                         this call is repeated until then."
-                    )
-                } else {
-                    self.state.maintenance_until = None;
-                    "Cluster supervision reactivated.".to_owned()
-                };
-                object(OK, json!({"warning": warning}))
-            }
-            _ => Err(Failure::method()),
-        }
-    }
-
-    /// Maintenance of one DB-Server.
-    fn server_maintenance(&mut self, call: &Call<'_>, server: &str) -> Answer {
-        if !self.is_admin(call.caller) {
-            return Err(Failure::new(StatusCode::FORBIDDEN, 403));
-        }
-        if !self.config.is_cluster() {
-            return Err(no_cluster());
-        }
-        // ASSUMED: what an unknown id or a coordinator's id answers.
-        if !self.config.db_server_ids.iter().any(|id| id == server) {
-            return Err(Failure::with(StatusCode::BAD_REQUEST, 400, "unknown server"));
-        }
-        let now = call.now.0;
-        match *call.method() {
-            Method::GET => match self.state.server_maintenance.get(server).filter(|until| **until > now) {
-                Some(until) => object(OK, json!({"result": {"Mode": "maintenance", "Until": iso(*until)}})),
-                None => done(OK),
-            },
-            Method::PUT => {
-                let body = call.json().ok_or_else(|| Failure::bad(600))?;
-                match body["mode"].as_str() {
-                    Some("maintenance") => {
-                        let seconds = body["timeout"].as_f64().unwrap_or(MAINTENANCE);
-                        self.state.server_maintenance.insert(server.to_owned(), now + seconds);
-                    }
-                    Some("normal") => drop(self.state.server_maintenance.remove(server)),
-                    _ => return Err(Failure::bad(400)),
-                }
-                done(OK)
-            }
-            _ => Err(Failure::method()),
-        }
-    }
-}
-
-fn on_or_off() -> Failure {
-    Failure::with(StatusCode::BAD_REQUEST, 10, "string expected with value `on` or `off`")
 }

@@ -1,4 +1,4 @@
-//! `/_api/collection`: as much as rights need, and counts. Documents aren't kept.
+//! `/_api/collection`: as much as rights need, and counts.
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -29,10 +29,11 @@ impl Model {
             (&Method::GET, [name, "count"]) => {
                 let (name, collection) = self.readable(call, name)?;
                 let mut properties = self.properties(name, collection);
-                properties["count"] = collection.count.into();
+                properties["count"] = collection.documents.len().into();
                 object(OK, properties)
             }
             (&Method::POST, []) => self.create_collection(call),
+            (&Method::PUT, [name, "truncate"]) => self.truncate(call, name),
             (&Method::DELETE, [name]) => self.drop_collection(call, name),
             (&Method::GET | &Method::DELETE | &Method::PUT, [_, ..]) => Err(Failure::missing(404)),
             (&Method::POST, _) => Err(Failure::bad(601)),
@@ -53,7 +54,8 @@ impl Model {
         result(OK, &shown)
     }
 
-    fn readable(&self, call: &Call<'_>, name: &str) -> Result<(&str, &Collection), Failure> {
+    /// A collection that the caller may read.
+    pub(super) fn readable(&self, call: &Call<'_>, name: &str) -> Result<(&str, &Collection), Failure> {
         let database = &call.target.database;
         let found = self.state.collection(database, name).ok_or_else(|| Failure::missing(1203))?;
         if self.level_on(call.caller, database, found.0) < Level::Ro {
@@ -66,16 +68,19 @@ impl Model {
         let body = call.json().ok_or_else(|| Failure::bad(600))?;
         let database = &call.target.database;
         if self.level(call.caller, database) < Level::Rw {
-            return Err(Failure::forbidden());
+            // Where only read-only mode is in the way, it is said (reference: temporary errors).
+            let configured = call.caller.name().map(|user| self.state.database_level(user, database));
+            let only_mode = configured == Some(Level::Rw);
+            return Err(if only_mode { Failure::read_only() } else { Failure::forbidden() });
         }
         let name = body["name"].as_str().ok_or_else(|| Failure::bad(1208))?;
         let system = body["isSystem"].as_bool().unwrap_or(false);
-        names::collection(name, system)?;
+        names::collection(&self.config, name, system)?;
         if self.state.collection(database, name).is_some_and(|(found, _)| found == name) {
             return Err(Failure::new(StatusCode::CONFLICT, 1207));
         }
         let kind = if body["type"] == 3 { 3 } else { 2 };
-        let collection = Collection { id: self.state.id(), kind, system, count: 0 };
+        let collection = Collection::new(self.state.id(), kind, system);
         // The object's own id comes from the same counter.
         self.state.id();
         let answer = object(OK, self.properties(name, &collection));
@@ -86,6 +91,15 @@ impl Model {
         answer
     }
 
+    /// Removes all documents.
+    fn truncate(&mut self, call: &Call<'_>, name: &str) -> Answer {
+        let name = self.writable(call, name)?;
+        self.collection_to_change(call, &name)?.documents.clear();
+        let (name, collection) = self.readable(call, &name)?;
+        object(OK, self.summary(name, collection))
+    }
+
+    /// Whatever right is missing, the number is 11 here.
     fn drop_collection(&mut self, call: &Call<'_>, name: &str) -> Answer {
         let database = &call.target.database;
         let (name, collection) =

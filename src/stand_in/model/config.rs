@@ -1,6 +1,6 @@
 //! What kind of deployment the model is.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use sha2::{Digest, Sha256};
 
@@ -41,6 +41,19 @@ pub struct Config {
     pub seed: u64,
     /// The version that is reported.
     pub version: String,
+    /// How long a token from a login lives, in seconds (`--server.session-timeout`; 3600 by default).
+    pub session_timeout: u32,
+    /// Whether databases and collections may have extended names (`--database.extended-names`; so by default).
+    pub extended_names: bool,
+    /// As many databases as there may be (`--database.max-databases`); by default as many as one likes.
+    pub databases_max: Option<usize>,
+    /// Whether only administrators see the server's insides (`--server.harden`; not so by default).
+    pub harden: bool,
+    /// Whether `/_admin/execute` is there (`--javascript.allow-admin-execute`; not so by default).
+    pub admin_execute: bool,
+    /// What [`Response::takes`](super::Response::takes) is after a change of supervision maintenance. Nothing by
+    /// default; a real coordinator takes a second at least and two minutes at most.
+    pub maintenance_takes: Duration,
 }
 
 /// An id in the server's form: a prefix and something like a UUID, the same for the same seed.
@@ -66,6 +79,12 @@ impl Config {
             addresses: Vec::new(),
             seed,
             version: "3.12.10".to_owned(),
+            session_timeout: 3600,
+            extended_names: true,
+            databases_max: None,
+            harden: false,
+            admin_execute: false,
+            maintenance_takes: Duration::ZERO,
         };
         if config.is_cluster() {
             let ids = |prefix: &str, count| (0..count).map(|index| id(prefix, seed, index)).collect();

@@ -67,9 +67,16 @@ impl Model {
         self.check_database_right(call)?;
         let (id, options) = self.options(&body["options"])?;
         let users = first_users(&body["users"])?;
-        names::database(name)?;
+        names::database(&self.config, name)?;
         if self.state.databases.contains_key(name) {
             return Err(Failure::new(StatusCode::CONFLICT, 1207));
+        }
+        if let Some(max) = self.config.databases_max.filter(|max| self.state.databases.len() >= *max) {
+            let message = format!(
+                "unable to create additional database because it would exceed the configured maximum number of \
+                 databases ({max})"
+            );
+            return Err(Failure::with(StatusCode::BAD_REQUEST, 32, message));
         }
         self.state.create_database(name, id, options);
         for user in users {
@@ -171,13 +178,9 @@ fn first_users(users: &Value) -> Result<Vec<NewUser>, Failure> {
     };
     let mut read = Vec::with_capacity(users.len());
     for user in users {
-        let name = if user["username"].is_null() { &user["user"] } else { &user["username"] };
-        let name = name.as_str().ok_or_else(invalid)?;
-        let password = match &user["passwd"] {
-            Value::Null => "",
-            Value::String(password) => password,
-            _ => return Err(invalid()),
-        };
+        // A key that is there must be a text: `null` isn't one.
+        let name = user.get("username").or(user.get("user")).and_then(Value::as_str).ok_or_else(invalid)?;
+        let password = user.get("passwd").map_or(Some(""), Value::as_str).ok_or_else(invalid)?;
         if name.is_empty() {
             continue;
         }

@@ -4,7 +4,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, Method, StatusCode, header};
 
 use super::{
-    Model, Now, Phase, Request,
+    Call, Model, Now, Phase, Request,
     answer::Failure,
     path::Target,
     state::{Level, SYSTEM},
@@ -31,18 +31,19 @@ pub(super) struct Caller {
     pub(super) who: Who,
     /// The user name of Basic credentials, whether or not they are right.
     claimed: Option<String>,
-    allowed_paths: Option<Vec<String>>,
+    /// What the token says, if one came and was believed.
+    pub(super) token: Option<Claims>,
 }
 
 impl Caller {
     /// Nobody.
     fn nobody(claimed: Option<String>) -> Self {
-        Self { who: Who::Nobody, claimed, allowed_paths: None }
+        Self { who: Who::Nobody, claimed, token: None }
     }
 
     /// The deployment itself.
     pub(super) fn superuser() -> Self {
-        Self { who: Who::Superuser, claimed: None, allowed_paths: None }
+        Self { who: Who::Superuser, claimed: None, token: None }
     }
 
     /// The user's name, for logs and for questions about oneself.
@@ -64,14 +65,14 @@ impl Model {
             return Caller::superuser();
         }
         match authorization(&request.headers) {
-            Some((scheme, text)) if scheme == "basic" => self.basic(text),
+            Some((scheme, text)) if scheme == "basic" => self.basic(text, now),
             Some((scheme, text)) if scheme == "bearer" => match self.token(text, coordinator, now) {
                 Some(claims) => {
-                    let who = match claims.subject {
-                        Subject::User(name) => Who::User(name),
+                    let who = match &claims.subject {
+                        Subject::User(name) => Who::User(name.clone()),
                         Subject::Superuser => Who::Superuser,
                     };
-                    Caller { who, claimed: None, allowed_paths: claims.allowed_paths }
+                    Caller { who, claimed: None, token: Some(claims) }
                 }
                 None => Caller::nobody(None),
             },
@@ -79,17 +80,16 @@ impl Model {
         }
     }
 
-    /// Basic: split at the first colon; the user must exist, be active, and have this password.
-    fn basic(&self, text: &str) -> Caller {
+    /// Basic: split at the first colon; the user must exist, be active, and have this password or access token.
+    fn basic(&self, text: &str, now: Now) -> Caller {
         let Some(text) = STANDARD.decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok()) else {
             return Caller::nobody(None);
         };
         let Some((name, password)) = text.split_once(':') else { return Caller::nobody(None) };
         let claimed = Some(name.to_owned());
-        if self.password_matches(name, password) {
-            Caller { who: Who::User(name.to_owned()), claimed, allowed_paths: None }
-        } else {
-            Caller::nobody(claimed)
+        match self.credentials(name, password, now) {
+            Some(user) => Caller { who: Who::User(user), claimed, token: None },
+            None => Caller::nobody(claimed),
         }
     }
 
@@ -150,7 +150,7 @@ impl Model {
             let visible = level > Level::None;
             return Err(if visible { Failure::missing(1228) } else { unauthorized() });
         }
-        if let Some(paths) = &caller.allowed_paths
+        if let Some(Claims { allowed_paths: Some(paths), .. }) = &caller.token
             && !paths.contains(&target.path)
         {
             return Err(unauthorized());
@@ -190,6 +190,16 @@ impl Model {
         }
     }
 
+    /// Refuses whoever is no administrator, for routes that show or change the server itself.
+    pub(super) fn for_administrators(&self, call: &Call<'_>) -> Result<(), Failure> {
+        if self.is_admin(call.caller) { Ok(()) } else { Err(Failure::hidden()) }
+    }
+
+    /// Whether the server's insides are hidden from this caller.
+    pub(super) fn hides_from(&self, call: &Call<'_>) -> bool {
+        self.config.harden && !self.is_admin(call.caller)
+    }
+
     /// Whether the caller may change users, databases and rights now: in read-only mode only the superuser may.
     pub(super) fn may_administrate(&self, caller: &Caller) -> bool {
         self.level(caller, SYSTEM) == Level::Rw
@@ -218,7 +228,8 @@ fn is_open(request: &Request, target: &Target, caller: &Caller) -> bool {
         // ASSUMED: the list of one's own databases is open under every prefix, not under `_system` alone.
         return path == "/_api/cluster/endpoints"
             || path.starts_with("/_api/user/")
-            || path.starts_with("/_api/database/user");
+            || path.starts_with("/_api/token/")
+            || path.trim_end_matches('/') == "/_api/database/user";
     }
     // A check of one's own password, also with a wrong one in the header; the slash after the name counts.
     request.method == Method::POST

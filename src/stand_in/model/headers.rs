@@ -16,6 +16,15 @@ const CACHE: HeaderValue = HeaderValue::from_static(
 );
 const SECURITY: HeaderValue = HeaderValue::from_static("frame-ancestors 'self'; form-action 'self';");
 
+/// In an answer: how long requests waited last, in seconds. In a request: how long it is ready to.
+const QUEUE_TIME: HeaderName = HeaderName::from_static("x-arango-queue-time-seconds");
+
+/// Whether a request is ready to wait so many seconds. Without a word about it, and with 0, it waits for ever.
+pub(super) fn waits(request: &Request, queue_time: f64) -> bool {
+    let ready = request.headers.get(QUEUE_TIME).and_then(|value| value.to_str().ok()?.parse::<f64>().ok());
+    ready.is_none_or(|ready| ready <= 0.0 || queue_time <= ready)
+}
+
 /// The answer to OPTIONS: empty, without authentication; more of it where a browser asks in advance.
 pub(super) fn options(request: &Request) -> Reply {
     let mut headers = vec![(header::ALLOW, METHODS)];
@@ -36,7 +45,7 @@ fn says(request: &Request, name: &HeaderName, part: &str) -> bool {
 }
 
 /// Puts the headers on an answer.
-pub(super) fn finish(request: &Request, caller: &Caller, answer: Answer) -> Response {
+pub(super) fn finish(request: &Request, caller: &Caller, answer: Answer, queue_time: f64) -> Response {
     let reply = answer.unwrap_or_else(|failure| Reply {
         status: failure.status,
         body: failure.body(),
@@ -60,8 +69,9 @@ pub(super) fn finish(request: &Request, caller: &Caller, answer: Answer) -> Resp
     headers.insert(header::SERVER, HeaderValue::from_static("ArangoDB"));
     let transport = HeaderValue::from_static("max-age=31536000 ; includeSubDomains");
     headers.insert(header::STRICT_TRANSPORT_SECURITY, transport);
-    let queue_time = HeaderName::from_static("x-arango-queue-time-seconds");
-    headers.insert(queue_time, HeaderValue::from_static("0.000000"));
+    if let Ok(queue_time) = HeaderValue::from_str(&format!("{queue_time:.6}")) {
+        headers.insert(QUEUE_TIME, queue_time);
+    }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Some(origin) = request.headers.get(header::ORIGIN) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
@@ -78,5 +88,6 @@ pub(super) fn finish(request: &Request, caller: &Caller, answer: Answer) -> Resp
         headers.insert(name, value);
     }
     let body = if request.method == Method::HEAD { Bytes::new() } else { reply.body };
-    Response { status: reply.status, headers, body, user: caller.name().map(str::to_owned) }
+    let user = caller.name().map(str::to_owned);
+    Response { status: reply.status, headers, body, user, takes: reply.takes }
 }

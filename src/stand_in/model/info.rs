@@ -10,11 +10,11 @@ use super::{
 
 const VERSION_DETAILS: &str = include_str!("data/version-details.json");
 const ENGINE: &str = include_str!("data/engine.json");
-const STATISTICS: &str = include_str!("data/statistics.json");
+pub(super) const STATISTICS: &str = include_str!("data/statistics.json");
 const STATISTICS_DESCRIPTION: &str = include_str!("data/statistics-description.json");
 
 /// A file of recorded data; the tests read each of them.
-fn recorded(text: &str) -> Value {
+pub(super) fn recorded(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_default()
 }
 
@@ -23,7 +23,8 @@ fn only_get(call: &Call<'_>) -> Result<(), Failure> {
 }
 
 impl Model {
-    fn role(&self) -> &'static str {
+    /// What this server is.
+    pub(super) fn role(&self) -> &'static str {
         if self.config.is_cluster() { "COORDINATOR" } else { "SINGLE" }
     }
 
@@ -31,17 +32,21 @@ impl Model {
         if self.state.read_only { "readonly" } else { "default" }
     }
 
-    fn server_id(&self, call: &Call<'_>) -> Option<&str> {
+    /// This coordinator's id; a single server has none.
+    pub(super) fn server_id(&self, call: &Call<'_>) -> Option<&str> {
         self.config.coordinator_ids.get(call.coordinator).map(String::as_str)
     }
 
-    /// Any method is taken; details are for administrators.
+    /// Any method is taken; details are for administrators, and so is the version itself where the server is hardened.
     pub(super) fn version(&self, call: &Call<'_>) -> Answer {
         let version = &self.config.version;
         let mut answer = json!({
             "server": "arango", "license": "enterprise", "version": version,
             "apiVersions": ["v0"], "deprecatedApiVersions": [], "requestedApiVersion": "v0",
         });
+        if let (true, Value::Object(answer)) = (self.hides_from(call), &mut answer) {
+            answer.remove("version");
+        }
         if call.target.flag("details") && self.is_admin(call.caller) {
             let mut details = recorded(VERSION_DETAILS);
             details["server-version"] = version.as_str().into();
@@ -51,16 +56,20 @@ impl Model {
         bare(&answer)
     }
 
-    pub(super) fn engine(&self, call: &Call<'_>) -> Answer {
+    /// The engine of a server with this role; a coordinator has no byte order.
+    pub(super) fn engine(&self, call: &Call<'_>, role: &str) -> Answer {
         only_get(call)?;
         let mut engine = recorded(ENGINE);
-        if let (true, Value::Object(engine)) = (self.config.is_cluster(), &mut engine) {
+        if let (true, Value::Object(engine)) = (role == "COORDINATOR", &mut engine) {
             engine.remove("endianness");
         }
         bare(&engine)
     }
 
     pub(super) fn status(&self, call: &Call<'_>) -> Answer {
+        if self.hides_from(call) {
+            return Err(Failure::forbidden());
+        }
         let mut status = json!({
             "server": "arango", "version": self.config.version, "pid": 335, "license": "enterprise",
             "mode": "server", "operationMode": "server", "foxxApi": true, "host": "localhost",

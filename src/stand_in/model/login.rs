@@ -1,4 +1,4 @@
-//! `/_open/auth`, and what administrators may see and do about authentication.
+//! `/_open/auth`, its renewal, and what administrators may see and do about authentication.
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -8,33 +8,54 @@ use super::{
     Call, Model, OK,
     answer::{Answer, Failure, bare, done, result},
     gate::Who,
-    token,
+    token::{self, Claims, Subject},
 };
 
+/// A token with fewer seconds left is renewed.
+const RENEWED_BELOW: f64 = 150.0;
+
 impl Model {
-    /// A token for a password (reference: authentication, login).
+    /// A token for a password or an access token (reference: authentication, login).
     pub(super) fn login(&self, call: &Call<'_>) -> Answer {
-        if !self.config.authentication {
-            return Err(Failure::missing(404));
-        }
         if call.method() != Method::POST {
             return Err(Failure::method());
+        }
+        if !self.config.authentication {
+            return bare(&without_authentication());
         }
         let body = call.json().ok_or_else(|| Failure::bad(600))?;
         let invalid = || Failure::with(StatusCode::BAD_REQUEST, 400, "invalid JSON");
         let password = body["password"].as_str().ok_or_else(invalid)?;
         let user = match &body["username"] {
-            // Access tokens stand for a password without a name; there are none here.
-            Value::Null => "",
             Value::String(user) => user,
-            _ => return Err(invalid()),
+            // An access token needs no name beside it; a name of another type counts as none.
+            _ => "",
         };
-        if !self.password_matches(user, password) {
-            return Err(Failure::with(StatusCode::UNAUTHORIZED, 401, "Wrong credentials"));
+        let user = self.credentials(user, password, call.now);
+        let user = user.ok_or_else(|| Failure::with(StatusCode::UNAUTHORIZED, 401, "Wrong credentials"))?;
+        bare(&json!({"jwt": self.issue(&user, call)?}))
+    }
+
+    /// Another token for one that ends soon; nothing for one that doesn't. Neither Basic nor a superuser is renewed.
+    pub(super) fn renew(&self, call: &Call<'_>) -> Answer {
+        if call.method() != Method::POST {
+            return Err(Failure::method());
         }
-        let jwt = token::login(&self.config.jwt_secret, user, call.now);
-        let jwt = jwt.ok_or_else(|| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, 4))?;
-        bare(&json!({"jwt": jwt}))
+        if !self.config.authentication {
+            return bare(&without_authentication());
+        }
+        let Some(Claims { subject: Subject::User(user), expires, .. }) = &call.caller.token else {
+            return Err(Failure::missing(1703));
+        };
+        match expires {
+            Some(end) if end - call.now.0 < RENEWED_BELOW => bare(&json!({"jwt": self.issue(user, call)?})),
+            _ => bare(&json!({})),
+        }
+    }
+
+    fn issue(&self, user: &str, call: &Call<'_>) -> Result<String, Failure> {
+        let jwt = token::login(&self.config.jwt_secret, user, call.now, self.config.session_timeout);
+        jwt.ok_or_else(|| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, 4))
     }
 
     /// Harmless here: nothing is cached that a write wouldn't renew.
@@ -42,9 +63,7 @@ impl Model {
         if !matches!(*call.method(), Method::GET | Method::POST) {
             return Err(Failure::method());
         }
-        if !self.is_admin(call.caller) {
-            return Err(Failure::new(StatusCode::FORBIDDEN, 403));
-        }
+        self.for_administrators(call)?;
         done(OK)
     }
 
@@ -54,9 +73,16 @@ impl Model {
             return Err(Failure::method());
         }
         if call.caller.who != Who::Superuser {
-            return Err(Failure::new(StatusCode::FORBIDDEN, 403));
+            // ASSUMED: the number.
+            return Err(Failure::hidden());
         }
         let hash = hex::encode(Sha256::digest(&self.config.jwt_secret));
         result(OK, &json!({"active": {"sha256": hash}, "passive": []}))
     }
+}
+
+/// What `/_open/auth` says while authentication is off: the handler is there since 3.12.6 and answers with something
+/// that every request may carry. The documentation still says 404.
+fn without_authentication() -> Value {
+    json!({"jwt": "invalid"})
 }

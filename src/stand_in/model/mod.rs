@@ -1,16 +1,22 @@
 //! The model: a request, the moment, and the state in; an answer and the new state out. No I/O, no clock, no
 //! randomness, no logging.
 
+mod access_tokens; // access tokens, which stand for passwords
 mod answer; // envelopes, errors, standard texts
-mod cluster; // health, endpoints, numberOfServers, supervision maintenance
-mod collections; // collections and their counts
+mod cluster; // health, endpoints, numberOfServers, other servers
+mod collections; // collections
 mod config; // what kind of deployment it is
 mod databases; // list, create, drop
+mod documents; // single documents
 mod gate; // who asks, and what is decided before any handler
 mod headers; // what every answer carries
 mod info; // version, engine, status, roles, licence, statistics
+mod javascript; // tasks and programs
+mod jobs; // answers that are fetched later
 mod listing; // one user's rights on everything, written as a stream
 mod login; // /_open/auth and the secrets behind it
+mod maintenance; // of the supervision and of single servers
+mod metrics; // what Prometheus reads
 mod names; // what may be a name
 mod path; // prefixes, segments, queries
 mod permissions; // levels: read, grant, revoke
@@ -33,12 +39,13 @@ use std::{
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
+pub use access_tokens::AccessToken;
 pub use config::{Config, Topology};
 pub use rules::{collection_level, database_level};
 pub use state::{Collection, Database, DatabaseOptions, Entry, Level, Password, State, Targets, User};
 pub use types::{Now, Request, Response};
 
-use answer::Answer;
+use answer::{Answer, Failure};
 use gate::Caller;
 use path::Target;
 
@@ -66,6 +73,10 @@ pub struct Model {
     away: Vec<Option<f64>>,
     /// Tokens that were checked before, per coordinator.
     tokens: Vec<HashMap<String, token::Claims>>,
+    /// How long requests wait at a coordinator before they are looked at, in seconds.
+    queue_times: Vec<f64>,
+    /// Answers that are fetched later.
+    jobs: jobs::Jobs,
 }
 
 impl fmt::Debug for Model {
@@ -109,6 +120,8 @@ impl Model {
             phases: vec![Phase::Serving; coordinators],
             away: vec![None; coordinators],
             tokens: vec![HashMap::new(); coordinators],
+            queue_times: vec![0.0; coordinators],
+            jobs: jobs::Jobs::default(),
             config,
         }
     }
@@ -127,7 +140,7 @@ impl Model {
 
     fn respond(&mut self, request: &Request, caller: &Caller, coordinator: usize, now: Now) -> Response {
         let answer = self.answer(request, caller, coordinator, now);
-        headers::finish(request, caller, answer)
+        headers::finish(request, caller, answer, self.queue_time(coordinator))
     }
 
     fn answer(&mut self, request: &Request, caller: &Caller, coordinator: usize, now: Now) -> Answer {
@@ -136,7 +149,15 @@ impl Model {
         }
         let target = &Target::parse(&request.path_and_query)?;
         self.gate(request, target, caller, coordinator)?;
-        self.route(&Call { request, target, caller, coordinator, now })
+        if !headers::waits(request, self.queue_time(coordinator)) {
+            return Err(Failure::new(StatusCode::PRECONDITION_FAILED, 21004));
+        }
+        let answer = self.route(&Call { request, target, caller, coordinator, now });
+        self.jobs.put_off(answer, jobs::wanted(request))
+    }
+
+    fn queue_time(&self, coordinator: usize) -> f64 {
+        self.queue_times.get(coordinator).copied().unwrap_or_default()
     }
 
     /// The whole state, for comparing before with after.
@@ -204,13 +225,6 @@ impl Model {
         self.sign(&claims)
     }
 
-    /// Sets how many documents a collection has; `false` where there is no such collection.
-    pub fn set_document_count(&mut self, database: &str, collection: &str, count: u64) -> bool {
-        let database = self.state.databases.get_mut(database).map(Arc::make_mut);
-        let collection = database.and_then(|database| database.collections.get_mut(collection));
-        collection.map(|collection| collection.count = count).is_some()
-    }
-
     /// Puts a user's grants in place as they are, past every check of the routes: for seeding histories that the
     /// routes don't allow any more, such as grants on collections that are gone. `false` where there is no such user.
     pub fn set_grants(&mut self, user: &str, grants: BTreeMap<String, Entry>) -> bool {
@@ -232,6 +246,14 @@ impl Model {
         // A process that comes back has forgotten the tokens that it checked.
         if let Some(tokens) = self.tokens.get_mut(coordinator).filter(|_| since.is_some()) {
             tokens.clear();
+        }
+    }
+
+    /// Sets how long requests wait at a coordinator, in seconds. It answers so, and refuses requests that aren't ready
+    /// to wait so long (reference: headers); that they do wait is up to whoever sends the answer.
+    pub fn set_queue_time(&mut self, coordinator: usize, seconds: f64) {
+        if let Some(slot) = self.queue_times.get_mut(coordinator) {
+            *slot = seconds;
         }
     }
 

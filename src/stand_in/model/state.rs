@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use super::access_tokens::AccessToken;
+
 /// The database that holds the users and whose level makes an administrator.
 pub(super) const SYSTEM: &str = "_system";
 /// The account that keeps its right on `_system`.
@@ -88,13 +90,24 @@ pub struct User {
     pub config: Map<String, Value>,
     /// Configured grants by database name or `*`, for databases that exist and for others.
     pub grants: BTreeMap<String, Entry>,
+    /// Access tokens, oldest first.
+    pub tokens: Vec<AccessToken>,
+    /// How many access tokens there ever were: no number is given twice.
+    pub tokens_made: u64,
 }
 
 impl User {
-    /// A user as after creation: without any grant.
+    /// A user as after creation: without any grant and any token.
     pub(super) fn new(password: Password) -> Self {
-        let (extra, config, grants) = (Map::new(), Map::new(), BTreeMap::new());
-        Self { password, active: true, extra, config, grants }
+        Self {
+            password,
+            active: true,
+            extra: Map::new(),
+            config: Map::new(),
+            grants: BTreeMap::new(),
+            tokens: Vec::new(),
+            tokens_made: 0,
+        }
     }
 
     /// Sets a database level; the collection levels under it stay.
@@ -136,8 +149,15 @@ pub struct Collection {
     pub kind: u64,
     /// Whether it was made as a system collection.
     pub system: bool,
-    /// How many documents it has. Documents themselves aren't kept.
-    pub count: u64,
+    /// Its documents by key, each with its `_id`, `_key` and `_rev`.
+    pub documents: BTreeMap<String, Value>,
+}
+
+impl Collection {
+    /// An empty collection.
+    pub(super) fn new(id: u64, kind: u64, system: bool) -> Self {
+        Self { id, kind, system, documents: BTreeMap::new() }
+    }
 }
 
 /// The options of a database, as a cluster keeps them.
@@ -247,9 +267,7 @@ impl State {
     }
 
     fn collections(&mut self, names: &[&str]) -> BTreeMap<String, Collection> {
-        let make =
-            |name: &&str| ((*name).to_owned(), Collection { id: self.id(), kind: 2, system: true, count: 0 });
-        names.iter().map(make).collect()
+        names.iter().map(|name| ((*name).to_owned(), Collection::new(self.id(), 2, true))).collect()
     }
 
     /// Makes a database with its system collections.
@@ -283,6 +301,11 @@ impl State {
     /// A user to change.
     pub(super) fn user_mut(&mut self, name: &str) -> Option<&mut User> {
         self.users.get_mut(name).map(Arc::make_mut)
+    }
+
+    /// A collection to change, by its name.
+    pub(super) fn collection_mut(&mut self, database: &str, name: &str) -> Option<&mut Collection> {
+        Arc::make_mut(self.databases.get_mut(database)?).collections.get_mut(name)
     }
 
     /// A collection by its name or its id.

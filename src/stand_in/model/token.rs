@@ -6,9 +6,6 @@ use serde_json::{Value, json};
 
 use super::Now;
 
-/// How long a token from a login lives, in seconds (reference: authentication, login).
-pub(super) const LIFETIME: i64 = 3600;
-
 /// Whom a token stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Subject {
@@ -45,11 +42,11 @@ pub(super) fn sign(secret: &[u8], claims: &Value) -> Option<String> {
     Some(format!("{message}.{signature}"))
 }
 
-/// The token that a login gives.
-pub(super) fn login(secret: &[u8], user: &str, now: Now) -> Option<String> {
+/// The token that a login gives; it lives for so many seconds.
+pub(super) fn login(secret: &[u8], user: &str, now: Now, lifetime: u32) -> Option<String> {
     let issued = now.seconds();
-    let claims =
-        json!({"preferred_username": user, "iss": "arangodb", "iat": issued, "exp": issued + LIFETIME});
+    let ends = issued.saturating_add(lifetime.into());
+    let claims = json!({"preferred_username": user, "iss": "arangodb", "iat": issued, "exp": ends});
     sign(secret, &claims)
 }
 
@@ -76,21 +73,22 @@ fn claims(body: &Value) -> Option<Claims> {
     if body["iss"] != "arangodb" {
         return None;
     }
-    let subject = match &body["preferred_username"] {
+    // A claim that is there and `null` isn't absent: it has the wrong type.
+    let subject = match body.get("preferred_username") {
         // The user wins where both are given.
-        Value::String(name) if !name.is_empty() => Subject::User(name.clone()),
-        Value::Null if !body["server_id"].is_null() => Subject::Superuser,
+        Some(Value::String(name)) if !name.is_empty() => Subject::User(name.clone()),
+        None if body.get("server_id").is_some() => Subject::Superuser,
         _ => return None,
     };
-    let expires = match &body["exp"] {
-        Value::Null => None,
-        Value::Number(end) => Some(end.as_f64()?),
+    let expires = match body.get("exp") {
+        None => None,
+        Some(Value::Number(end)) => Some(end.as_f64()?),
         _ => return None,
     };
-    let allowed_paths = match &body["allowed_paths"] {
-        Value::Null => None,
+    let allowed_paths = match body.get("allowed_paths") {
+        None => None,
         // An empty array, another type or an element of another type spoils the whole token.
-        Value::Array(paths) if !paths.is_empty() => {
+        Some(Value::Array(paths)) if !paths.is_empty() => {
             Some(paths.iter().map(|path| path.as_str().map(str::to_owned)).collect::<Option<_>>()?)
         }
         _ => return None,

@@ -1,5 +1,7 @@
 //! What goes into the model and what comes out of it: plain data.
 
+use std::time::Duration;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -130,6 +132,9 @@ pub struct Response {
     pub body: Bytes,
     /// Who asked, as far as the credentials said it truthfully. For logs.
     pub user: Option<String>,
+    /// How long a real server is busy before it answers this. The model has no clock: whoever sends the answer may
+    /// wait.
+    pub takes: Duration,
 }
 
 impl Response {

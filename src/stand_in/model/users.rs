@@ -51,7 +51,7 @@ impl Model {
         if call.caller.name() == Some(user) || self.is_admin(call.caller) {
             return Ok(());
         }
-        Err(Failure::new(StatusCode::FORBIDDEN, 403))
+        Err(Failure::hidden())
     }
 
     /// Whether the caller may change this account: himself or an administrator.
@@ -75,9 +75,7 @@ impl Model {
     }
 
     fn list_users(&self, call: &Call<'_>) -> Answer {
-        if !self.is_admin(call.caller) {
-            return Err(Failure::new(StatusCode::FORBIDDEN, 403));
-        }
+        self.for_administrators(call)?;
         let users = self.state.users.iter();
         let users: Vec<Value> = users.map(|(name, user)| shown(name, user)).collect();
         result(OK, &users)

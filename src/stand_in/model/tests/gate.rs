@@ -70,7 +70,8 @@ fn logging_in_says_401_in_its_own_number() {
     is(&ask(json!({"username": "ghost", "password": "x"})), 401, 401);
     is(&ask(json!({"password": "x"})), 401, 401);
     is(&ask(json!({"username": "alice"})), 400, 400);
-    is(&ask(json!({"username": 1, "password": "x"})), 400, 400);
+    is(&ask(json!({"username": 1, "password": "x"})), 401, 401);
+    is(&ask(json!({"username": "alice", "password": 1})), 400, 400);
     is(&ask(json!([])), 400, 400);
     is(&model.nobody(&Request::get("/_open/auth")), 405, 405);
     is(&model.nobody(&Request::post("/_open/auth", &json!({})).body("{")), 400, 600);

@@ -1,10 +1,15 @@
 //! The model against the reference's sentences.
 
+mod access_tokens; // tokens that stand for passwords
 mod answers; // headers, bodies, methods, paths
+mod cluster; // other servers, maintenance
 mod databases; // names, first users, dropping
+mod documents; // collections and what is in them
 mod gate; // who gets in
 mod levels; // resolution, granting, revoking
+mod naive; // effective levels by another rule
 mod properties; // what holds after any requests
+mod server; // metrics, jobs, tasks, what may be configured
 mod users; // accounts
 
 use http::StatusCode;
@@ -68,6 +73,14 @@ impl Model {
         self.root(Request::get(format!("/_api/user/{user}/database/{what}"))).json()["result"].take()
     }
 
+    /// The text of a new access token of a user, made by himself.
+    fn add_access_token(&mut self, user: &str, name: &str, valid_until: f64) -> String {
+        let body = json!({"name": name, "valid_until": valid_until});
+        let response = self.by(user, Request::post(format!("/_api/token/{user}"), &body));
+        assert_eq!(response.status, StatusCode::OK, "{}", response.json());
+        response.json()["token"].as_str().unwrap().to_owned()
+    }
+
     /// A token of a user, made as a login makes it.
     fn log_in(&mut self, user: &str) -> String {
         let body = json!({"username": user, "password": user});
@@ -75,6 +88,11 @@ impl Model {
         assert_eq!(response.status, StatusCode::OK);
         response.json()["jwt"].as_str().unwrap().to_owned()
     }
+}
+
+/// A model of this configuration where root's password is [`PASSWORD`].
+fn configured(config: Config) -> Model {
+    Model::new(Config { root_password: PASSWORD.to_owned(), ..config })
 }
 
 /// Asserts status and errorNum.

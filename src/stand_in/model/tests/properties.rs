@@ -7,7 +7,7 @@ const METHODS: [Method; 7] =
     [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::HEAD, Method::OPTIONS];
 
 /// Paths with holes: `U`, `D` and `C` become names of users, databases and collections.
-const PATHS: [&str; 22] = [
+const PATHS: [&str; 33] = [
     "/_api/user",
     "/_api/user/U",
     "/_api/user/U/",
@@ -29,6 +29,17 @@ const PATHS: [&str; 22] = [
     "/_admin/cluster/maintenance",
     "/_admin/cluster/health",
     "/_admin/server/mode",
+    "/_admin/cluster/maintenance/C",
+    "/_admin/cluster/numberOfServers",
+    "/_admin/metrics/v2?serverId=C",
+    "/_api/token/U",
+    "/_api/token/U/1",
+    "/_api/tasks/C",
+    "/_api/job/C",
+    "/_db/D/_open/auth/renew",
+    "/_db/D/_api/document/C",
+    "/_db/D/_api/document/C/20",
+    "/_db/D/_api/collection/C/truncate",
     "/%GG/\u{e9}//?&=",
 ];
 
@@ -45,6 +56,7 @@ fn bodies() -> Vec<Value> {
         let users = json!([{"username": "bob"}]);
         bodies.push(json!({"user": name, "name": name, "passwd": name, "users": users, "value": {"a": 1}}));
         bodies.push(json!({"name": name, "active": false, "extra": {"a": {"b": 1}}, "mode": "default"}));
+        bodies.push(json!({"name": name, "_key": name, "valid_until": 4e9, "mode": "maintenance"}));
     }
     bodies
 }
@@ -101,6 +113,13 @@ proptest! {
             // What nobody can take away.
             prop_assert_eq!(model.effective_database_level("root", "_system"), Level::Rw);
             prop_assert!(model.databases().any(|name| name == "_system"));
+            // No two tokens of a user have one number or one name, and none of his has more than he ever made.
+            for user in model.state().users.values() {
+                let numbers: std::collections::BTreeSet<_> = user.tokens.iter().map(|token| token.id).collect();
+                let names: std::collections::BTreeSet<_> = user.tokens.iter().map(|token| &token.name).collect();
+                prop_assert_eq!((numbers.len(), names.len()), (user.tokens.len(), user.tokens.len()));
+                prop_assert!(user.tokens.iter().all(|token| token.id <= user.tokens_made));
+            }
             // A user without a right changes nobody's rights but through an administrator.
             if matches!(caller, "nobody" | "wrong") {
                 prop_assert!(&before == model.state());
