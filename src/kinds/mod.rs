@@ -204,6 +204,12 @@ pub trait Kind: Sized + Send + Sync + 'static {
         false
     }
 
+    /// Whether the resource may go only after it was looked after: what it declared is to be removed with it, or a
+    /// plan was cut off.
+    fn holds(resource: &Self::Resource, origin: Option<Origin>, memory: &Self::Memory) -> bool {
+        Self::consent(resource, origin) == Consent::Remove || Self::is_unfinished(memory)
+    }
+
     /// Carries one action out.
     fn execute(
         server: &Server,

@@ -104,7 +104,7 @@ async fn look_after<K: Kind>(
     // The finalizer comes before the first write, also where an adopted object is to be removed only since lately.
     if let Some(origin) = origin
         && !stored.has_finalizer()
-        && K::consent(resource, Some(origin)) == Consent::Remove
+        && K::holds(resource, Some(origin), &memory)
     {
         stored.claim(origin, &memory, true).await?;
     }
@@ -120,7 +120,7 @@ async fn look_after<K: Kind>(
     // Not owned before and nothing to write: the claim is still owed.
     if let Some(origin) = outcome.origin
         && !stored.has_finalizer()
-        && K::consent(&stored.resource, Some(origin)) == Consent::Remove
+        && K::holds(&stored.resource, Some(origin), &outcome.memory)
     {
         stored.claim(origin, &outcome.memory, true).await?;
     }
@@ -132,7 +132,12 @@ async fn look_after<K: Kind>(
     if !acted && !verdict.is_ready() && is_too_early::<K>(context, resource_ref, resource, verdict.reason) {
         return Ok(Next::Soon);
     }
+    let releases = outcome.origin.is_some() && !K::holds(&stored.resource, outcome.origin, &outcome.memory);
     write::<K>(stored, Some(short_name(&name)), outcome.origin, outcome.memory, &verdict).await?;
+    if releases {
+        // Consent was withdrawn, or what was cut off is at its end: nothing is left to do when the resource goes.
+        stored.release().await?;
+    }
     context.was_checked(resource_ref, started);
     if became_ready || acted {
         context.wake(&Key::Object(cluster, K::object(&desired)));
@@ -339,7 +344,7 @@ async fn remove<K: Kind>(
         stored.release().await?;
         return Ok(Next::Gone);
     };
-    if consent == Consent::Keep && !K::is_unfinished(&memory) {
+    if !K::holds(&stored.resource, origin, &memory) {
         stored.release().await?;
         return Ok(Next::Gone);
     }

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::context::{Context, kind_of};
 use crate::{
-    core::{Consent, Origin, Status},
+    core::{Origin, Status},
     kinds::{Declaration, Kind},
     reconcile::Journal,
 };
@@ -215,20 +215,15 @@ impl<D: Declaration> Stored<'_, D> {
         !recorded && self.resource.annotations().contains_key(CLAIM)
     }
 
-    /// Stores the claim: with the finalizer, if what is declared is to be removed with the resource.
-    pub async fn claim(
-        &mut self,
-        origin: Origin,
-        memory: &D::Memory,
-        removes: bool,
-    ) -> Result<(), StoreError> {
-        if !removes && *memory == D::Memory::default() {
+    /// Stores the claim: with the finalizer, if the resource may not go just like that.
+    pub async fn claim(&mut self, origin: Origin, memory: &D::Memory, holds: bool) -> Result<(), StoreError> {
+        if !holds && *memory == D::Memory::default() {
             return Ok(());
         }
         let claim = serde_json::to_string(&Claim { origin, memory }).unwrap_or_default();
         self.patch(|resource| {
             let mut finalizers = resource.finalizers().to_vec();
-            if removes && !finalizers.iter().any(|finalizer| finalizer == FINALIZER) {
+            if holds && !finalizers.iter().any(|finalizer| finalizer == FINALIZER) {
                 finalizers.push(FINALIZER.to_owned());
             }
             json!({"finalizers": finalizers, "annotations": {CLAIM: claim}})
@@ -241,11 +236,15 @@ impl<K: Kind> Journal<K> for Stored<'_, K::Resource> {
     type Error = StoreError;
 
     async fn begin(&mut self, origin: Origin, memory: &K::Memory) -> Result<(), StoreError> {
-        let removes = K::consent(&self.resource, Some(origin)) == Consent::Remove;
-        self.claim(origin, memory, removes).await
+        let holds = K::holds(&self.resource, Some(origin), memory);
+        self.claim(origin, memory, holds).await
     }
 
     async fn save(&mut self, memory: &K::Memory) -> Result<(), StoreError> {
+        if K::is_unfinished(memory) {
+            // What is cut off from here on is brought to its end before the resource may go.
+            self.hold().await?;
+        }
         let (origin, _) = self.remembered();
         let mut status = self.resource.status().cloned().unwrap_or_default();
         status.memory = memory.clone();

@@ -106,7 +106,10 @@ impl<K: Law> Run<K> {
 /// Failures are kept beside the tests.
 pub(crate) fn config() -> ProptestConfig {
     let file = FileFailurePersistence::Direct("tests/laws.proptest-regressions");
-    ProptestConfig { failure_persistence: Some(Box::new(file)), ..ProptestConfig::default() }
+    let default = ProptestConfig::default();
+    // However many cases are asked for: some changes change nothing, and some stories wait.
+    let max_global_rejects = default.cases.saturating_mul(8);
+    ProptestConfig { failure_persistence: Some(Box::new(file)), max_global_rejects, ..default }
 }
 
 fn same(found: &Model, expected: &Model) -> Result {

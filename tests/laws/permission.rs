@@ -195,6 +195,9 @@ fn a_revoke_that_is_cut_off_anywhere_loses_nobodys_rights() {
                 law::survives(&taken, &cuts)
                     .map_err(|error| format!("{policy:?} {cuts:?}: {error}"))
                     .unwrap();
+                law::hands_off_when_deleted_in_between(&taken, &cuts)
+                    .map_err(|error| format!("deleted in between, {policy:?} {cuts:?}: {error}"))
+                    .unwrap();
                 let deleted = story(vec![spec(Some("rw"), policy)]);
                 law::deletion_survives(&deleted, &cuts)
                     .map_err(|error| format!("deleted, {policy:?} {cuts:?}: {error}"))

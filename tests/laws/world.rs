@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration, time::Instant};
 
 use arango_operator::{
     arango::{Client, Error, Request, Response, Transport},
-    core::{Consent, Hold, Origin, Reason},
+    core::{Hold, Origin, Reason},
     kinds::{Kind, Lookup, Place},
     reconcile::{Journal, Look, Outcome, Secrets, Server, Target, Version, drive},
     stand_in::{self, Model, Now},
@@ -214,17 +214,20 @@ impl<K: Kind> Journal<K> for Store<'_, K> {
     type Error = Dead;
 
     async fn begin(&mut self, origin: Origin, memory: &K::Memory) -> Result<(), Dead> {
-        let removes = K::consent(&self.stored.resource, Some(origin)) == Consent::Remove;
-        if !removes && *memory == K::Memory::default() {
+        let holds = K::holds(&self.stored.resource, Some(origin), memory);
+        if !holds && *memory == K::Memory::default() {
             return Ok(());
         }
         self.store(|stored| {
-            stored.finalizer |= removes;
+            stored.finalizer |= holds;
             stored.claim = Some((origin, memory.clone()));
         })
     }
 
     async fn save(&mut self, memory: &K::Memory) -> Result<(), Dead> {
+        if K::is_unfinished(memory) && !self.stored.finalizer {
+            self.store(|stored| stored.finalizer = true)?;
+        }
         self.store(|stored| {
             let origin = stored.remembered().0;
             stored.status = Some((origin, memory.clone()));
@@ -273,10 +276,8 @@ impl<K: Kind> Stored<K> {
         let begun = self.finalizer && origin.is_some();
         let target = Target { desired: &desired, memory, origin, deleting: None, begun };
         let outcome = self.drive(world, server, look, target, cut)?;
-        if let Some(origin) = outcome.origin
-            && K::consent(&self.resource, Some(origin)) == Consent::Remove
-        {
-            self.finalizer = true;
+        if outcome.origin.is_some() {
+            self.finalizer = K::holds(&self.resource, outcome.origin, &outcome.memory);
         }
         self.status = Some((outcome.origin, outcome.memory.clone()));
         Some(outcome)
