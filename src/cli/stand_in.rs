@@ -24,6 +24,9 @@ pub(super) struct Args {
     /// A single server instead of a cluster.
     #[arg(long, conflicts_with = "coordinators")]
     single: bool,
+    /// Have `POST /_admin/execute`, which runs programs of the form `return JSON`.
+    #[arg(long)]
+    allow_admin_execute: bool,
     /// Where the first coordinator listens; the others take the ports after it. Port 0: a free port for each.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8529")]
     listen: SocketAddr,
@@ -74,6 +77,7 @@ impl Args {
         if let Some(id) = self.cluster_id {
             config.cluster_id = id;
         }
+        config.admin_execute = self.allow_admin_execute;
         config.authentication = self.authentication;
         config.root_password = self.root_password.unwrap_or_else(|| {
             eprintln!(

@@ -44,7 +44,7 @@ impl Model {
             ["statistics"] => self.node(call, "DBserver", |_| Self::statistics(call)),
             ["nodeStatistics"] => self.node(call, "ServerID", |_| Self::statistics(call)),
             ["nodeVersion"] => self.node(call, "ServerID", |_| self.version(call)),
-            ["nodeEngine"] => self.node(call, "ServerID", |role| self.engine(call, role)),
+            ["nodeEngine"] => self.node(call, "ServerID", |role| Self::engine(call, role)),
             [command] => {
                 Err(Failure::with(StatusCode::BAD_REQUEST, 400, format!("invalid command '{command}'")))
             }

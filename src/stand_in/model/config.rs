@@ -18,6 +18,7 @@ pub enum Topology {
 
 /// What a deployment is made with. `Debug` shows no secret.
 #[derive(Clone)]
+#[allow(clippy::struct_excessive_bools)] // a server's startup options, each a switch of its own
 pub struct Config {
     /// Single server or cluster.
     pub topology: Topology,

@@ -39,6 +39,11 @@ pub(super) fn options(request: &Request) -> Reply {
     Reply { headers, text: true, ..Reply::default() }
 }
 
+/// The answer to a method that the server has never heard of: nothing but the status.
+pub(super) fn unknown_method() -> Reply {
+    Reply { status: StatusCode::METHOD_NOT_ALLOWED, text: true, ..Reply::default() }
+}
+
 fn says(request: &Request, name: &HeaderName, part: &str) -> bool {
     let values = request.headers.get_all(name).iter();
     values.filter_map(|value| value.to_str().ok()).any(|value| value.to_ascii_lowercase().contains(part))
@@ -52,8 +57,10 @@ pub(super) fn finish(request: &Request, caller: &Caller, answer: Answer, queue_t
         ..Reply::default()
     });
     let mut headers = HeaderMap::with_capacity(16);
+    // An answer that nothing was written to is of the type that every answer begins with.
+    let text = reply.text || reply.body.is_empty();
     // ASSUMED: the character set is left out exactly where the request asks for JSON.
-    let kind = match (reply.text, says(request, &header::ACCEPT, "application/json")) {
+    let kind = match (text, says(request, &header::ACCEPT, "application/json")) {
         (true, _) => "text/plain; charset=utf-8",
         (false, true) => "application/json",
         (false, false) => "application/json; charset=utf-8",

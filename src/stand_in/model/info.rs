@@ -59,7 +59,7 @@ impl Model {
     }
 
     /// The engine of a server with this role; a coordinator has no byte order.
-    pub(super) fn engine(&self, call: &Call<'_>, role: &str) -> Answer {
+    pub(super) fn engine(call: &Call<'_>, role: &str) -> Answer {
         only_get(call)?;
         let mut engine = recorded(ENGINE);
         if let (true, Value::Object(engine)) = (role == "COORDINATOR", &mut engine) {

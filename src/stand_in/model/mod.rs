@@ -147,6 +147,9 @@ impl Model {
         if request.method == Method::OPTIONS {
             return Ok(headers::options(request));
         }
+        if !METHODS.contains(&request.method) {
+            return Ok(headers::unknown_method());
+        }
         let target = &Target::parse(&request.path_and_query)?;
         self.gate(request, target, caller, coordinator)?;
         if !headers::waits(request, self.queue_time(coordinator)) {
@@ -267,6 +270,10 @@ impl Model {
         self.tokens.iter_mut().for_each(HashMap::clear);
     }
 }
+
+/// The methods that some handler takes.
+const METHODS: [Method; 6] =
+    [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::HEAD];
 
 /// 200.
 const OK: StatusCode = StatusCode::OK;

@@ -21,7 +21,7 @@ impl Model {
             ["_api", "tasks", rest @ ..] => Self::tasks(call, rest),
             ["_api", "job", rest @ ..] => self.job_routes(call, rest),
             ["_api" | "_admin", "version"] => self.version(call),
-            ["_api", "engine"] => self.engine(call, self.role()),
+            ["_api", "engine"] => Self::engine(call, self.role()),
             ["_api", "cluster", "endpoints"] => self.endpoints(call),
             ["_admin", "status"] => self.status(call),
             ["_admin", "time"] => Self::time(call),

@@ -45,6 +45,10 @@ fn unknown_paths_and_methods_have_their_numbers() {
     ] {
         is(&model.root(Request::new(method, path)), 405, 405);
     }
+    for unheard in [Method::TRACE, Method::from_bytes(b"FETCH").unwrap()] {
+        let refused = model.nobody(&Request::new(unheard, "/_api/version"));
+        assert_eq!((refused.status.as_u16(), refused.body.len()), (405, 0));
+    }
     is(&model.root(Request::get("/_admin/server/what")), 404, 404);
     is(&model.root(Request::get("/_admin/cluster/what")), 400, 400);
     is(&model.root(Request::get("/_admin/cluster/health/a/b")), 400, 601);
@@ -61,6 +65,15 @@ fn the_character_set_goes_when_json_is_asked_for() {
     assert_eq!(model.root(closing).headers["connection"], "Close");
     let from_elsewhere = Request::get("/_api/nothing").header(HeaderName::from_static("origin"), "http://ui");
     assert_eq!(model.root(from_elsewhere).headers["access-control-allow-origin"], "http://ui");
+}
+
+#[test]
+fn an_empty_answer_is_plain_text() {
+    let mut model = model();
+    model.add_user("alice");
+    let kept = model.root(Request::put("/_api/user/alice/config/a", &json!({"value": 1})));
+    assert_eq!((kept.status.as_u16(), kept.body.len()), (200, 0));
+    assert_eq!(kept.headers["content-type"], "text/plain; charset=utf-8");
 }
 
 #[test]
