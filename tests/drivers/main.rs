@@ -42,6 +42,8 @@ impl Deployment {
 
     async fn start(mode: &'static str, mut options: Options) -> Self {
         options.config.jwt_secret = JWT_SECRET.into();
+        // One of the two, so that both answers are seen.
+        options.config.admin_execute = mode == "single";
         Self { mode, stand_in: StandIn::start(options).await.unwrap() }
     }
 
@@ -52,6 +54,7 @@ impl Deployment {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("ARANGO_MODE", self.mode)
+            .env("ARANGO_ADMIN_EXECUTE", (self.mode == "single").to_string())
             .env("ARANGO_ENDPOINTS", self.stand_in.endpoints().join(","))
             .env("ARANGO_ROOT_PASSWORD", ROOT_PASSWORD)
             .env("ARANGO_JWT_SECRET", JWT_SECRET);

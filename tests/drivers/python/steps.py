@@ -15,6 +15,8 @@ ROOT_PASSWORD = os.environ["ARANGO_ROOT_PASSWORD"]
 # The secret that the deployment signs its tokens with.
 JWT_SECRET = os.environ["ARANGO_JWT_SECRET"]
 CLUSTER = {"cluster": True, "single": False}[os.environ["ARANGO_MODE"]]
+# Whether the deployment runs scripts (`--javascript.allow-admin-execute`). They don't unless they are told to.
+EXECUTES = os.environ.get("ARANGO_ADMIN_EXECUTE") == "true"
 
 
 def step(sentence):
