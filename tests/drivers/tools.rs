@@ -44,7 +44,7 @@ pub(crate) async fn python() -> Option<&'static Path> {
             step(Command::new("python3").args(["-m", "venv"]).arg(environment)).await;
             for requirements in &pinned {
                 let mut pip = Command::new(environment.join("bin/python"));
-                pip.args(["-m", "pip", "install", "--no-input", "--no-compile", "--progress-bar", "off"]);
+                pip.args(["-m", "pip", "install", "--no-input", "--progress-bar", "off"]);
                 pip.args(["--disable-pip-version-check", "--require-hashes", "--no-build-isolation"]);
                 // Nothing is compiled: what has no wheel for this machine is told, not tried.
                 pip.args(["--only-binary", ":all:", "--no-binary", "aioarangodb", "--requirement"]);
@@ -109,7 +109,9 @@ async fn installed(
         hash.update(part);
         hash.update([0]);
     }
-    files.iter().for_each(|file| hash.update(fs::read(file).unwrap()));
+    for file in files {
+        hash.update(fs::read(file).unwrap());
+    }
     let hash = hex::encode(&hash.finalize()[..8]);
     let folder = cache().join(format!("{name}-{hash}"));
     fs::create_dir_all(cache()).unwrap();
