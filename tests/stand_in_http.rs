@@ -155,3 +155,24 @@ async fn the_model_can_be_looked_at_while_it_serves() {
     assert_eq!(status, StatusCode::CREATED);
     assert!(stand_in.with_model(|model| model.password_matches("alice", "a")));
 }
+
+#[tokio::test]
+async fn a_change_of_maintenance_is_seen_before_it_is_answered() {
+    let takes = Duration::from_secs(20);
+    let config = Config { authentication: false, maintenance_takes: takes, ..Config::cluster(2, 7) };
+    let stand_in = StandIn::start(Options::new(config)).await.unwrap();
+    let urls =
+        stand_in.endpoints().into_iter().map(|endpoint| format!("{endpoint}/_admin/cluster/maintenance"));
+    let urls: Vec<String> = urls.collect();
+    let client = client().build().unwrap();
+    let mut change = Box::pin(json(client.put(&urls[0]).body("\"on\"")));
+    loop {
+        let seen = tokio::select! {
+            early = &mut change => panic!("it was answered at once: {early:?}"),
+            seen = json(client.get(&urls[1])) => seen,
+        };
+        if seen.1["result"] == "Maintenance" {
+            break;
+        }
+    }
+}

@@ -49,7 +49,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => block_on(run::run(args)),
         Command::Crds(args) => crds::run(&args),
         Command::Rbac(args) => rbac::run(&args),
-        Command::StandIn(args) => stand_in::run(args),
+        Command::StandIn(args) => stand_in::run(&args),
         Command::Request(args) => block_on(request::run(args)),
         Command::Version => {
             println!("arango-operator {}", env!("CARGO_PKG_VERSION"));

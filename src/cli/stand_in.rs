@@ -1,12 +1,21 @@
 //! `stand-in`: the in-memory ArangoDB as a program.
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    fs,
+    net::{IpAddr, SocketAddr},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
 use anyhow::{Context, Result, bail};
 use clap::ArgAction;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::stand_in::{Config, Options, StandIn};
+use crate::stand_in::{
+    Config, FaultRule, Options, StandIn, Tls,
+    fault::{duration, help},
+};
 
 /// The longest secret that a server takes, in bytes.
 const SECRET_MAX: usize = 64;
@@ -14,8 +23,9 @@ const SECRET_MAX: usize = 64;
 /// Run an in-memory ArangoDB 3.12 that answers over HTTP. Everything in it is gone when it ends.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Prints one line `coordinator N URL` for each coordinator when it accepts connections.\n\
-                        Exit codes: 0 ended by SIGINT or SIGTERM, 1 an error that was printed, 2 wrong usage."
+    after_help = "Prints one line `coordinator N URL` for each coordinator when it accepts connections; then, as far as \
+                  they are asked for, `ca FILE` and `control URL`.\n\
+                  Exit codes: 0 ended by SIGINT or SIGTERM, 1 an error that was printed, 2 wrong usage."
 )]
 pub(super) struct Args {
     /// How many coordinators the cluster has.
@@ -45,60 +55,139 @@ pub(super) struct Args {
     /// Whether credentials are asked for.
     #[arg(long, value_name = "BOOL", default_value_t = true, action = ArgAction::Set)]
     authentication: bool,
+    /// Something that goes wrong from the start: `hang coordinator=2 next=3`. Repeatable.
+    #[arg(long, value_name = "FAULT", long_help = fail_help())]
+    fail: Vec<FaultRule>,
+    /// Where faults, the request log and tokens can be looked at and changed while it runs: a loopback address, as
+    /// there is no password. Port 0: a free port. `curl` on the printed URL says what is there.
+    #[arg(long, value_name = "ADDRESS", value_parser = loopback)]
+    control: Option<SocketAddr>,
+    #[command(flatten)]
+    tls: TlsArgs,
 }
 
-/// Reads a duration: a number and `ms`, `s`, or `m`.
-fn duration(text: &str) -> Result<Duration, String> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let number: u64 = number.parse().map_err(|_| format!("{text:?} doesn't start with a number; try 5ms"))?;
-    match unit {
-        "ms" => Ok(Duration::from_millis(number)),
-        "s" => Ok(Duration::from_secs(number)),
-        "m" => Ok(Duration::from_secs(number * 60)),
-        _ => Err(format!("{text:?} has no unit that is known; try 5ms, 2s or 1m")),
+/// TLS on every coordinator's port.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "TLS")]
+struct TlsArgs {
+    /// Speak TLS, with a certificate that is made for localhost and the loopback addresses unless one is given.
+    #[arg(long)]
+    tls: bool,
+    /// A file with the certificate, and those between it and its authority, in PEM. Implies --tls.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// A file with the certificate's private key in PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Where to write what clients have to trust, in PEM. Implies --tls. Without it a file is made whose name is printed,
+    /// and which is removed at the end.
+    #[arg(long, value_name = "FILE", conflicts_with = "tls_cert")]
+    tls_ca_file: Option<PathBuf>,
+    /// Take only clients with a certificate of the authority in this file, in PEM. Implies --tls.
+    #[arg(long, value_name = "FILE")]
+    tls_client_ca: Option<PathBuf>,
+}
+
+/// What `--fail` takes, at length.
+fn fail_help() -> String {
+    format!(
+        "Something that goes wrong from the start: `hang coordinator=2 next=3`. Repeatable.\n\n{}",
+        help()
+    )
+}
+
+/// Reads an address of this machine that no other one reaches.
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr =
+        text.parse().map_err(|_| "it isn't ADDRESS:PORT; try 127.0.0.1:0".to_owned())?;
+    let refused = "the control port has no password and so takes loopback addresses only; try 127.0.0.1:0";
+    if address.ip().is_loopback() { Ok(address) } else { Err(refused.to_owned()) }
+}
+
+fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))
+}
+
+impl TlsArgs {
+    fn tls(&self, address: IpAddr) -> Result<Option<Tls>> {
+        let (certificate, clients) = (self.tls_cert.as_ref(), self.tls_client_ca.as_ref());
+        let tls = match (certificate, &self.tls_key) {
+            (Some(certificate), Some(key)) => Tls::given(read(certificate)?, read(key)?),
+            _ if self.tls || clients.is_some() || self.tls_ca_file.is_some() => Tls::self_made(address)?,
+            _ => return Ok(None),
+        };
+        Ok(Some(match clients {
+            Some(path) => tls.with_client_authority(read(path)?),
+            None => tls,
+        }))
+    }
+
+    /// Writes what clients have to trust. A file that nobody named is removed when what comes back is dropped.
+    fn write_authority(&self, tls: &Tls) -> Result<(PathBuf, Option<tempfile::TempPath>)> {
+        let (path, made) = if let Some(path) = &self.tls_ca_file {
+            (path.clone(), None)
+        } else {
+            let file = tempfile::Builder::new().prefix("arango-stand-in-ca-").suffix(".pem").tempfile()?;
+            (file.path().to_owned(), Some(file.into_temp_path()))
+        };
+        fs::write(&path, &tls.authority).with_context(|| format!("can't write {}", path.display()))?;
+        Ok((path, made))
     }
 }
 
 impl Args {
-    fn options(self) -> Result<Options> {
+    fn options(&self) -> Result<Options> {
         let seed = rand::random();
         let mut config =
             if self.single { Config::single(seed) } else { Config::cluster(self.coordinators.into(), seed) };
         // Random, and not derived from the seed: ids are public and follow from it.
         config.jwt_secret = rand::random::<[u8; 32]>().to_vec();
-        if let Some(path) = self.jwt_secret_file {
-            let secret = std::fs::read(&path).with_context(|| format!("can't read {}", path.display()))?;
+        if let Some(path) = &self.jwt_secret_file {
+            let secret = fs::read(path).with_context(|| format!("can't read {}", path.display()))?;
             config.jwt_secret = secret.trim_ascii().to_vec();
             if config.jwt_secret.is_empty() || config.jwt_secret.len() > SECRET_MAX {
                 bail!("the secret in {} must have 1 to {SECRET_MAX} bytes", path.display());
             }
         }
-        if let Some(id) = self.cluster_id {
-            config.cluster_id = id;
+        if let Some(id) = &self.cluster_id {
+            config.cluster_id.clone_from(id);
         }
         config.admin_execute = self.allow_admin_execute;
         config.authentication = self.authentication;
-        config.root_password = self.root_password.unwrap_or_else(|| {
+        config.root_password = self.root_password.clone().unwrap_or_else(|| {
             eprintln!(
                 "warning: the password of root is empty; set it with --root-password or ARANGO_ROOT_PASSWORD"
             );
             String::new()
         });
-        Ok(Options { listen: self.listen, config, delay: self.delay })
+        let tls = self.tls.tls(self.listen.ip())?;
+        Ok(Options { listen: self.listen, config, delay: self.delay, tls, faults: self.fail.clone() })
     }
 }
 
 /// Runs until SIGINT or SIGTERM.
-pub(super) fn run(args: Args) -> Result<ExitCode> {
+pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let options = args.options()?;
     tokio::runtime::Runtime::new()?.block_on(async {
         // Before the first line is printed: whoever reads it may send the signal at once.
         let (mut interrupt, mut terminate) =
             (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let made = options.tls.clone().filter(|_| args.tls.tls_cert.is_none());
         let stand_in = StandIn::start(options).await?;
+        // Kept until the end, which removes the file.
+        let authority = made.map(|tls| args.tls.write_authority(&tls)).transpose()?;
+        let control = match args.control {
+            Some(address) => Some(stand_in.start_control(address).await?),
+            None => None,
+        };
         for (n, endpoint) in stand_in.endpoints().iter().enumerate() {
             println!("coordinator {} {endpoint}", n + 1);
+        }
+        if let Some((path, _)) = &authority {
+            println!("ca {}", path.display());
+        }
+        if let Some(address) = control {
+            println!("control http://{address}");
         }
         tokio::select! {
             _ = interrupt.recv() => {}
@@ -114,10 +203,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_need_a_unit() {
-        assert_eq!(duration("5ms"), Ok(Duration::from_millis(5)));
-        assert_eq!(duration("2s"), Ok(Duration::from_secs(2)));
-        assert!(duration("5").is_err());
-        assert!(duration("ms").is_err());
+    fn the_control_port_is_for_this_machine_alone() {
+        assert!(loopback("127.0.0.1:0").is_ok() && loopback("[::1]:80").is_ok());
+        for bad in ["0.0.0.0:1", "[::]:1", "192.0.2.1:1", "localhost:1", "127.0.0.1"] {
+            assert!(loopback(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Which requests were answered, as far back as memory allows.
+//! Which requests came and what became of them, as far back as memory allows.
 
 use std::collections::VecDeque;
 
@@ -9,10 +9,10 @@ use super::model::Now;
 /// How many requests the log remembers.
 const ENTRIES_MAX: usize = 100_000;
 
-/// One answered request. Without headers and bodies: both may hold secrets.
+/// One request. Without headers and bodies: both may hold secrets.
 #[derive(Debug, Clone)]
 pub struct LogEntry {
-    /// When it was answered.
+    /// When it was answered, or when it was sure that it would not be.
     pub time: Now,
     /// Which coordinator was asked, counted from 0.
     pub coordinator: usize,
@@ -22,8 +22,17 @@ pub struct LogEntry {
     pub method: Method,
     /// The path with its query, as it came.
     pub path: String,
-    /// The status of the answer.
-    pub status: StatusCode,
+    /// The status of the answer; none where no answer was sent: it hung, was dropped, or the client went away.
+    pub status: Option<StatusCode>,
+    /// The name of the fault that it met.
+    pub fault: Option<&'static str>,
+}
+
+impl LogEntry {
+    /// Whether it was answered with a success, as far as the log knows.
+    pub fn is_success(&self) -> bool {
+        self.status.is_some_and(|status| status.is_success())
+    }
 }
 
 /// The last requests, and how many there were in all.
@@ -46,8 +55,9 @@ impl RequestLog {
         self.count
     }
 
-    pub(super) fn entries(&self) -> Vec<LogEntry> {
-        self.entries.iter().cloned().collect()
+    /// Oldest first.
+    pub(super) fn entries(&self) -> impl Iterator<Item = &LogEntry> {
+        self.entries.iter()
     }
 
     pub(super) fn clear(&mut self) {

@@ -4,10 +4,19 @@
 //! the operator's own rules, so that a mistake has to be made twice to go unseen.
 
 mod connection; // what happens on one connection
-mod log; // which requests were answered
+mod control; // the control port
+mod deployment; // the coordinators' sockets
+mod encoding; // compressed bodies
+pub mod fault; // what goes wrong on demand
+mod log; // which requests came
 pub mod model; // pure: a request in, an answer and a new state out
-pub mod server; // listeners, start and stop
+mod replicas; // what each coordinator sees
+pub mod server; // start, look, disturb, stop
+mod shared; // the way of one request
+mod tls; // certificates
 
+pub use fault::{Fault, FaultRule};
 pub use log::LogEntry;
 pub use model::{Config, Model, Now, Request, Response, Topology};
 pub use server::{Options, StandIn};
+pub use tls::Tls;

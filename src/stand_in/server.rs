@@ -1,29 +1,22 @@
-//! Sockets in front of the model: every coordinator on a port of its own, HTTP/1.1 and clear-text HTTP/2 on each.
+//! The stand-in as tests and commands hold it: started, looked at, disturbed, stopped.
 
 use std::{
-    convert::Infallible,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, SocketAddr},
     sync::Arc,
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
-use futures::future::join_all;
-use parking_lot::Mutex;
-use tokio::{
-    net::{TcpListener, TcpSocket},
-    task::JoinHandle,
-};
-use tokio_util::sync::CancellationToken;
+use anyhow::{Context, Result};
 
 use super::{
-    connection,
-    log::{LogEntry, RequestLog},
-    model::{Config, Model, Now, Request, Response},
+    control,
+    deployment::{Coordinator, Deployment, reachable},
+    fault::FaultRule,
+    log::LogEntry,
+    model::{Config, Model},
+    shared::{Shared, now},
+    tls::Tls,
 };
-
-/// How long a graceful stop waits for requests that are under way.
-const GRACE: Duration = Duration::from_secs(5);
 
 /// What a stand-in is started with.
 #[derive(Debug, Clone)]
@@ -34,12 +27,22 @@ pub struct Options {
     pub config: Config,
     /// How long a request waits before it is looked at.
     pub delay: Duration,
+    /// TLS on every port; without it everything is in clear text.
+    pub tls: Option<Tls>,
+    /// Faults from the start.
+    pub faults: Vec<FaultRule>,
 }
 
 impl Options {
-    /// On free ports of the loopback address, without delay.
+    /// On free ports of the loopback address, without TLS, delay and faults.
     pub fn new(config: Config) -> Self {
-        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), config, delay: Duration::ZERO }
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            config,
+            delay: Duration::ZERO,
+            tls: None,
+            faults: Vec::new(),
+        }
     }
 
     /// A cluster for tests: free ports, this password for root.
@@ -53,99 +56,21 @@ impl Options {
     }
 }
 
-/// What all connections share.
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) model: Mutex<Model>,
-    pub(super) log: Mutex<RequestLog>,
-    pub(super) delay: Duration,
-}
-
-impl Shared {
-    /// Answers one request, after the delay. Faults will be decided here: before the model sees the request, or
-    /// between its answer and the client.
-    pub(super) async fn answer(&self, request: Request) -> Response {
-        if !self.delay.is_zero() {
-            tokio::time::sleep(self.delay).await;
-        }
-        let now = now();
-        let response = self.model.lock().handle(&request, now);
-        let Request { coordinator, method, path_and_query: path, .. } = request;
-        let (user, status) = (response.user.clone(), response.status);
-        self.log.lock().push(LogEntry { time: now, coordinator, user, method, path, status });
-        response
-    }
-}
-
-/// The wall clock, which the model doesn't have.
-pub(super) fn now() -> Now {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    Now(since.unwrap_or_default().as_secs_f64())
-}
-
-/// One coordinator's socket.
-struct Coordinator {
-    address: SocketAddr,
-    /// Bound but not listening: keeps the port ours while the coordinator is stopped, and connections are refused.
-    _reserved: TcpSocket,
-    running: Option<Running>,
-}
-
-/// The task that accepts for a coordinator. Ends with it: connections are its children.
-struct Running {
-    stop: CancellationToken,
-    abort: CancellationToken,
-    task: JoinHandle<()>,
-}
-
-impl Running {
-    /// Closes the listener and every connection, whatever is under way.
-    async fn abort(self) -> Result<()> {
-        self.abort.cancel();
-        self.task.await.context("the coordinator's task failed")
-    }
-
-    /// Closes the listener, lets requests end, and closes what is left after a while.
-    async fn stop(mut self) -> Result<()> {
-        self.stop.cancel();
-        match tokio::time::timeout(GRACE, &mut self.task).await {
-            Ok(ended) => ended.context("the coordinator's task failed"),
-            Err(_) => self.abort().await,
-        }
-    }
-}
-
 /// An ArangoDB in memory that answers on real sockets. Dropping it ends all its tasks.
 pub struct StandIn {
-    shared: Arc<Shared>,
-    coordinators: Vec<tokio::sync::Mutex<Coordinator>>,
-    addresses: Vec<SocketAddr>,
-    /// Cancelled when the stand-in is dropped.
-    dropped: CancellationToken,
+    deployment: Arc<Deployment>,
 }
 
 impl std::fmt::Debug for StandIn {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("StandIn").field("addresses", &self.addresses).finish_non_exhaustive()
+        f.debug_struct("StandIn").field("addresses", &self.deployment.addresses).finish_non_exhaustive()
     }
 }
 
 impl Drop for StandIn {
     fn drop(&mut self) {
-        self.dropped.cancel();
+        self.deployment.dropped.cancel();
     }
-}
-
-fn socket(address: SocketAddr) -> Result<TcpSocket> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // Two sockets may share the port as long as one of them listens at most.
-    socket.set_reuseaddr(true)?;
-    socket.bind(address).with_context(|| format!("can't use the address {address}"))?;
-    Ok(socket)
-}
-
-fn listen(address: SocketAddr) -> Result<TcpListener> {
-    socket(address)?.listen(1024).with_context(|| format!("can't listen on {address}"))
 }
 
 impl StandIn {
@@ -153,44 +78,34 @@ impl StandIn {
     ///
     /// # Errors
     ///
-    /// An address can't be listened on.
+    /// An address can't be listened on, or the certificate can't be used.
     pub async fn start(options: Options) -> Result<Self> {
-        let Options { listen: first, config, delay } = options;
-        let mut coordinators = Vec::new();
-        for n in 0..config.coordinators() {
-            let port = match first.port() {
-                0 => 0,
-                port => u16::try_from(usize::from(port) + n)
-                    .context("no port is left for the last coordinator")?,
-            };
-            let reserved = socket(SocketAddr::new(first.ip(), port))?;
-            let address = reserved.local_addr()?;
-            coordinators.push(Coordinator { address, _reserved: reserved, running: None });
-        }
-        let addresses: Vec<SocketAddr> = coordinators.iter().map(|coordinator| coordinator.address).collect();
+        let Options { listen, mut config, delay, tls, faults } = options;
+        let acceptor = tls.as_ref().map(Tls::acceptor).transpose()?;
+        config.tls = tls.is_some();
+        let coordinators = Coordinator::reserve(listen, config.coordinators())?;
+        let addresses = coordinators.iter().map(|coordinator| reachable(coordinator.address()).to_string());
+        let addresses = addresses.collect();
         let mut model = Model::new(config);
-        model.set_addresses(addresses.iter().map(|address| reachable(*address).to_string()).collect());
-        let shared = Shared { model: Mutex::new(model), log: Mutex::default(), delay };
-        let stand_in = Self {
-            shared: Arc::new(shared),
-            coordinators: coordinators.into_iter().map(tokio::sync::Mutex::new).collect(),
-            addresses,
-            dropped: CancellationToken::new(),
-        };
-        for index in 0..stand_in.coordinators.len() {
-            stand_in.start_coordinator(index).await?;
+        model.set_addresses(addresses);
+        let deployment = Arc::new(Deployment::new(coordinators, Shared::new(model, delay), acceptor));
+        let stand_in = Self { deployment };
+        for rule in faults {
+            let text = rule.to_string();
+            stand_in.add_fault(rule).await.with_context(|| format!("the fault {text:?} can't be set"))?;
         }
+        stand_in.deployment.settle_all().await?;
         Ok(stand_in)
     }
 
     /// The URLs of the coordinators, stopped ones included.
     pub fn endpoints(&self) -> Vec<String> {
-        self.addresses.iter().map(|address| format!("http://{}", reachable(*address))).collect()
+        self.deployment.endpoints()
     }
 
     /// Looks at the model or changes it. No request is answered meanwhile.
     pub fn with_model<T>(&self, look: impl FnOnce(&mut Model) -> T) -> T {
-        look(&mut self.shared.model.lock())
+        look(&mut self.deployment.shared.replicas.lock().model)
     }
 
     /// Closes a coordinator's listener and all its connections, as if its process was killed: from here on,
@@ -200,30 +115,16 @@ impl StandIn {
     ///
     /// There is no such coordinator.
     pub async fn stop_coordinator(&self, index: usize) -> Result<()> {
-        let mut coordinator = self.coordinator(index)?.lock().await;
-        if let Some(running) = coordinator.running.take() {
-            running.abort().await?;
-            self.with_model(|model| model.set_away(index, Some(now())));
-        }
-        Ok(())
+        self.deployment.set_stopped(index, true).await
     }
 
-    /// Starts a stopped coordinator on its old port. Done already if it runs.
+    /// Starts a stopped coordinator on its old port, unless a fault keeps the port closed. Done already if it runs.
     ///
     /// # Errors
     ///
     /// There is no such coordinator, or its port can't be listened on.
     pub async fn start_coordinator(&self, index: usize) -> Result<()> {
-        let mut coordinator = self.coordinator(index)?.lock().await;
-        if coordinator.running.is_none() {
-            let listener = listen(coordinator.address)?;
-            self.with_model(|model| model.set_away(index, None));
-            let (stop, abort) = (CancellationToken::new(), self.dropped.child_token());
-            let task =
-                connection::accept(listener, index, Arc::clone(&self.shared), stop.clone(), abort.clone());
-            coordinator.running = Some(Running { stop, abort, task: tokio::spawn(task) });
-        }
-        Ok(())
+        self.deployment.set_stopped(index, false).await
     }
 
     /// Stops all coordinators: requests under way are answered, new connections are refused.
@@ -232,48 +133,73 @@ impl StandIn {
     ///
     /// A coordinator's task failed.
     pub async fn stop(self) -> Result<()> {
-        let stops = self.coordinators.iter().map(|coordinator| async {
-            match coordinator.lock().await.running.take() {
-                Some(running) => running.stop().await,
-                None => Ok(()),
-            }
-        });
-        join_all(stops).await.into_iter().collect()
+        self.deployment.stop().await
     }
 
-    /// How many requests were answered since the start or the last [`StandIn::clear_requests`].
+    /// Puts a fault in force: from here on, requests meet it. The number is for [`StandIn::remove_fault`].
+    ///
+    /// # Errors
+    ///
+    /// There is no such coordinator, or there are too many faults.
+    pub async fn add_fault(&self, rule: FaultRule) -> Result<u64> {
+        self.deployment.add_fault(rule).await
+    }
+
+    /// Takes a fault back, unless it is over; requests that hang in it are closed.
+    ///
+    /// # Errors
+    ///
+    /// A port that the fault kept closed can't be listened on.
+    pub async fn remove_fault(&self, id: u64) -> Result<()> {
+        self.deployment.remove_faults(|active| active.id == id).await.map(drop)
+    }
+
+    /// Takes all faults back.
+    ///
+    /// # Errors
+    ///
+    /// A port that a fault kept closed can't be listened on.
+    pub async fn clear_faults(&self) -> Result<()> {
+        self.deployment.remove_faults(|_| true).await.map(drop)
+    }
+
+    /// How many requests a fault has hit; none where it was taken back.
+    pub fn fault_hits(&self, id: u64) -> Option<u64> {
+        let faults = self.deployment.shared.faults.lock();
+        faults.rules().iter().find(|active| active.id == id).map(|active| active.hits)
+    }
+
+    /// Ends all tokens that were issued until now: whoever comes with one is not authorized.
+    pub fn expire_tokens(&self) {
+        self.with_model(|model| model.expire_tokens(now()));
+    }
+
+    /// Opens the control port on a loopback address. It closes when the stand-in is dropped.
+    ///
+    /// # Errors
+    ///
+    /// The address isn't a loopback address or can't be listened on.
+    pub async fn start_control(&self, address: SocketAddr) -> Result<SocketAddr> {
+        control::start(Arc::clone(&self.deployment), address).await
+    }
+
+    /// How many requests came since the start or the last [`StandIn::clear_requests`], whatever became of them.
     pub fn requests(&self) -> u64 {
-        self.shared.log.lock().count()
+        self.deployment.shared.log().count()
+    }
+
+    /// Returns when so many requests are counted, at once if they are. Without a limit of its own.
+    pub async fn wait_for_requests(&self, count: u64) {
+        self.deployment.shared.logged(count).await;
     }
 
     /// The last requests, oldest first: as many as the log holds.
     pub fn request_log(&self) -> Vec<LogEntry> {
-        self.shared.log.lock().entries()
+        self.deployment.shared.log().entries().cloned().collect()
     }
 
     /// Forgets all requests.
     pub fn clear_requests(&self) {
-        self.shared.log.lock().clear();
-    }
-
-    fn coordinator(&self, index: usize) -> Result<&tokio::sync::Mutex<Coordinator>> {
-        let Some(coordinator) = self.coordinators.get(index) else {
-            bail!("there is no coordinator {index}; the last one is {}", self.coordinators.len() - 1)
-        };
-        Ok(coordinator)
+        self.deployment.shared.log().clear();
     }
 }
-
-/// An address that clients on this machine can use: the unspecified one is for listening only.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), address.port()),
-        IpAddr::V6(ip) if ip.is_unspecified() => {
-            SocketAddr::new(std::net::Ipv6Addr::LOCALHOST.into(), address.port())
-        }
-        _ => address,
-    }
-}
-
-/// Requests that never block on I/O end in this type.
-pub(super) type Served = Result<http::Response<axum::body::Body>, Infallible>;

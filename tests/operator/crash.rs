@@ -93,9 +93,9 @@ async fn killed_in_the_middle_and_started_again_it_loses_nothing_and_makes_nothi
 
     let log = server.stand_in.request_log();
     for path in ["/_api/database", "/_api/user"] {
-        let done = log.iter().filter(|entry| {
-            entry.method == Method::POST && entry.path.ends_with(path) && entry.status.is_success()
-        });
+        let done = log
+            .iter()
+            .filter(|entry| entry.method == Method::POST && entry.path.ends_with(path) && entry.is_success());
         assert_eq!(done.count(), TRIPLES, "successful POSTs to {path}");
     }
     let origins = world.kubectl(&["get", "arangodata", "-o", "jsonpath={.items[*].status.origin}"]).await;

@@ -63,8 +63,8 @@ impl Model {
             let message = "only the GET method is allowed";
             return Err(Failure::with(StatusCode::METHOD_NOT_ALLOWED, 405, message));
         }
-        let all = (0..self.config.coordinators())
-            .map(|n| json!({"endpoint": format!("tcp://{}", self.address(n))}));
+        let all =
+            (0..self.config.coordinators()).map(|n| json!({"endpoint": self.endpoint(self.address(n))}));
         object(OK, json!({"endpoints": all.collect::<Vec<_>>()}))
     }
 
@@ -82,7 +82,7 @@ impl Model {
             let host = endpoint.split(':').next().unwrap_or_default().to_owned();
             let acked = since.map_or_else(|| now.clone(), iso);
             json!({
-                "Endpoint": format!("tcp://{endpoint}"), "LastAckedTime": acked, "SyncTime": acked, "Host": host,
+                "Endpoint": self.endpoint(endpoint), "LastAckedTime": acked, "SyncTime": acked, "Host": host,
                 "Version": self.config.version, "Engine": "rocksdb", "ShortName": short, "Timestamp": now,
                 "Status": status, "SyncStatus": "SERVING", "Role": role, "CanBeDeleted": status == "FAILED",
             })

@@ -38,6 +38,8 @@ pub struct Config {
     pub agent_ids: Vec<String>,
     /// Where the coordinators listen, as `host:port`.
     pub addresses: Vec<String>,
+    /// Whether they are reached by TLS: then endpoints say `ssl://` instead of `tcp://`.
+    pub tls: bool,
     /// What salts follow from.
     pub seed: u64,
     /// The version that is reported.
@@ -78,6 +80,7 @@ impl Config {
             db_server_ids: Vec::new(),
             agent_ids: Vec::new(),
             addresses: Vec::new(),
+            tls: false,
             seed,
             version: "3.12.10".to_owned(),
             session_timeout: 3600,

@@ -98,7 +98,7 @@ impl Model {
     fn token(&mut self, text: &str, coordinator: usize, now: Now) -> Option<Claims> {
         let tokens = self.tokens.get_mut(coordinator)?;
         if let Some(claims) = tokens.get(text) {
-            if !claims.expired(now) {
+            if !claims.expired(now, self.expired_before) {
                 return Some(claims.clone());
             }
             tokens.remove(text);
@@ -109,7 +109,7 @@ impl Model {
             Subject::User(name) => self.state.users.contains_key(name),
             Subject::Superuser => true,
         };
-        if !known || claims.expired(now) {
+        if !known || claims.expired(now, self.expired_before) {
             return None;
         }
         if tokens.len() >= TOKENS_MAX {

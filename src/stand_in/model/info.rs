@@ -85,7 +85,7 @@ impl Model {
             let info = &mut status["serverInfo"];
             info["persistedId"] = id.into();
             info["rebootId"] = 1.into();
-            info["address"] = format!("tcp://{}", self.address(call.coordinator)).into();
+            info["address"] = self.endpoint(self.address(call.coordinator)).into();
             info["serverId"] = id.into();
             info["state"] = "SERVING".into();
             let master = self.config.coordinator_ids.first();
@@ -166,6 +166,12 @@ impl Model {
             None => return Err(invalid("mode must be a string")),
         }
         object(OK, json!({"mode": self.mode()}))
+    }
+
+    /// An address as the cluster writes endpoints.
+    pub(super) fn endpoint(&self, address: impl std::fmt::Display) -> String {
+        let scheme = if self.config.tls { "ssl" } else { "tcp" };
+        format!("{scheme}://{address}")
     }
 
     /// Where a coordinator listens.

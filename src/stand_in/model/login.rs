@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{
-    Call, Model, OK,
+    Call, Config, Model, OK,
     answer::{Answer, Failure, bare, done, result},
     gate::Who,
     token::{self, Claims, Subject},
@@ -54,7 +54,8 @@ impl Model {
     }
 
     fn issue(&self, user: &str, call: &Call<'_>) -> Result<String, Failure> {
-        let jwt = token::login(&self.config.jwt_secret, user, call.now, self.config.session_timeout);
+        let Config { jwt_secret, session_timeout, .. } = &self.config;
+        let jwt = token::login(jwt_secret, user, call.now, *session_timeout, self.expired_before);
         jwt.ok_or_else(|| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, 4))
     }
 

@@ -77,6 +77,8 @@ pub struct Model {
     queue_times: Vec<f64>,
     /// Answers that are fetched later.
     jobs: jobs::Jobs,
+    /// Tokens that were issued earlier have ended.
+    expired_before: Now,
 }
 
 impl fmt::Debug for Model {
@@ -122,6 +124,7 @@ impl Model {
             tokens: vec![HashMap::new(); coordinators],
             queue_times: vec![0.0; coordinators],
             jobs: jobs::Jobs::default(),
+            expired_before: Now::default(),
             config,
         }
     }
@@ -131,6 +134,39 @@ impl Model {
         let coordinator = request.coordinator.min(self.tokens.len().saturating_sub(1));
         let caller = self.authenticate(request, coordinator, now);
         self.respond(request, &caller, coordinator, now)
+    }
+
+    /// Answers one request as the coordinator does while it is busy with something else.
+    pub fn handle_in_phase(&mut self, request: &Request, now: Now, phase: Phase) -> Response {
+        let place = request.coordinator.min(self.phases.len().saturating_sub(1));
+        let usual = std::mem::replace(&mut self.phases[place], phase);
+        let response = self.handle(request, now);
+        self.phases[place] = usual;
+        response
+    }
+
+    /// Answers one request with this error in place of what its handler would say; what is decided before any handler
+    /// is decided as ever.
+    pub fn handle_failing(
+        &mut self,
+        request: &Request,
+        now: Now,
+        status: StatusCode,
+        number: u16,
+        message: &'static str,
+    ) -> Response {
+        let coordinator = request.coordinator.min(self.tokens.len().saturating_sub(1));
+        let caller = self.authenticate(request, coordinator, now);
+        let refused = Target::parse(&request.path_and_query)
+            .and_then(|target| self.gate(request, &target, &caller, coordinator));
+        let failure = refused.err().unwrap_or_else(|| Failure::with(status, number, message));
+        headers::finish(request, &caller, Err(failure), self.queue_time(coordinator))
+    }
+
+    /// Whether the credentials of a request are believed; always while authentication is off.
+    pub fn is_authenticated(&mut self, request: &Request, now: Now) -> bool {
+        let coordinator = request.coordinator.min(self.tokens.len().saturating_sub(1));
+        self.authenticate(request, coordinator, now).who != gate::Who::Nobody
     }
 
     /// Answers one request as if a superuser's token came with it. For seeding and looking.
@@ -166,6 +202,11 @@ impl Model {
     /// The whole state, for comparing before with after.
     pub fn state(&self) -> &State {
         &self.state
+    }
+
+    /// Puts another state in the place of this one, and the other way round.
+    pub fn swap_state(&mut self, state: &mut State) {
+        std::mem::swap(&mut self.state, state);
     }
 
     /// The configuration.
@@ -263,6 +304,11 @@ impl Model {
     /// Says where the coordinators listen, as `host:port`: what `endpoints` and `health` show.
     pub fn set_addresses(&mut self, addresses: Vec<String>) {
         self.config.addresses = addresses;
+    }
+
+    /// Ends every token that was issued before this moment. One that doesn't say when it was issued (`iat`) goes on.
+    pub fn expire_tokens(&mut self, now: Now) {
+        self.expired_before = now;
     }
 
     /// Empties what coordinators remember of tokens, as a restart of all of them would.

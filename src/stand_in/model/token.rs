@@ -21,14 +21,17 @@ pub(super) struct Claims {
     pub(super) subject: Subject,
     /// When it ends; a token without an end lives as long as the secret.
     pub(super) expires: Option<f64>,
+    /// When it was issued, if it says so.
+    pub(super) issued: Option<f64>,
     /// The only paths that it may be used for, if it says so.
     pub(super) allowed_paths: Option<Vec<String>>,
 }
 
 impl Claims {
-    /// Whether the token has ended.
-    pub(super) fn expired(&self, now: Now) -> bool {
+    /// Whether the token has ended, by itself or because all that were issued before a moment have.
+    pub(super) fn expired(&self, now: Now, expired_before: Now) -> bool {
         self.expires.is_some_and(|end| end <= now.0)
+            || self.issued.is_some_and(|issued| issued < expired_before.0)
     }
 }
 
@@ -42,11 +45,21 @@ pub(super) fn sign(secret: &[u8], claims: &Value) -> Option<String> {
     Some(format!("{message}.{signature}"))
 }
 
-/// The token that a login gives; it lives for so many seconds.
-pub(super) fn login(secret: &[u8], user: &str, now: Now, lifetime: u32) -> Option<String> {
+/// The token that a login gives; it lives for so many seconds. Right after all tokens were ended, `iat` is that very
+/// moment with its fraction, so that tokens of the same second are told apart.
+pub(super) fn login(
+    secret: &[u8],
+    user: &str,
+    now: Now,
+    lifetime: u32,
+    expired_before: Now,
+) -> Option<String> {
     let issued = now.seconds();
     let ends = issued.saturating_add(lifetime.into());
-    let claims = json!({"preferred_username": user, "iss": "arangodb", "iat": issued, "exp": ends});
+    let mut claims = json!({"preferred_username": user, "iss": "arangodb", "iat": issued, "exp": ends});
+    if issued == expired_before.seconds() {
+        claims["iat"] = expired_before.0.into();
+    }
     sign(secret, &claims)
 }
 
@@ -93,5 +106,5 @@ fn claims(body: &Value) -> Option<Claims> {
         }
         _ => return None,
     };
-    Some(Claims { subject, expires, allowed_paths })
+    Some(Claims { subject, expires, issued: body["iat"].as_f64(), allowed_paths })
 }
