@@ -78,6 +78,19 @@ pub enum Role {
     Undefined,
 }
 
+impl Role {
+    /// As the server writes it.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Single => "SINGLE",
+            Self::Coordinator => "COORDINATOR",
+            Self::DbServer => "PRIMARY",
+            Self::Agent => "AGENT",
+            Self::Undefined => "UNDEFINED",
+        }
+    }
+}
+
 #[derive(Deserialize)]
 pub(super) struct RoleAnswer {
     pub(super) role: Role,

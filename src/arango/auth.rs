@@ -1,5 +1,6 @@
 //! The connection's own login. One token serves all coordinators and all requests; however many requests find
-//! it missing or refused at the same moment, one login is sent.
+//! it missing or refused at the same moment, one login is sent. Where the deployment's secret is known, none is sent at
+//! all: tokens are signed here.
 
 use std::{
     fmt,
@@ -12,19 +13,29 @@ use std::{
 
 use base64::{Engine, engine::general_purpose};
 use http::HeaderValue;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use parking_lot::Mutex;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use serde::Deserialize;
+use serde_json::json;
 use tokio::time::Instant;
 
 use super::Error;
 
-/// How old a token has to be before a 401 is held against it. 401/11 is also the answer for a missing right
-/// (reference: the gate), so this bounds what requests without rights cost: one login in this time.
+/// A token that was renewed because of a 401 is not renewed again within this time, however often it is refused.
+/// 401/11 is also the answer for a missing right (reference: the gate), so this bounds what requests without rights
+/// cost: one login in this time.
 const MOMENT: Duration = Duration::from_secs(1);
 
 /// A token is renewed when this part of its lifetime is over.
 const RENEW_AFTER: f64 = 0.8;
+
+/// How long a token lives that is signed here. Whoever steals one has it for no longer.
+const SIGNED_LIFETIME: Duration = Duration::from_secs(60);
+/// The longest secret that servers take (reference: authentication, JWT check).
+const SECRET_MAX: usize = 64;
+/// Who we are in superuser tokens. Servers take any value.
+const SERVER_ID: &str = "arango-operator";
 
 /// How the connection logs in. `Debug` shows the user, nothing secret.
 #[derive(Clone, Default)]
@@ -46,6 +57,21 @@ pub enum Auth {
         /// The password.
         password: SecretString,
     },
+    /// As the superuser, by tokens that are signed here with the deployment's JWT secret and live for a minute. No
+    /// right and no read-only mode binds him (reference: authentication, JWT check). The clocks of this machine and
+    /// the servers may differ by less than that minute.
+    Superuser {
+        /// What is in the servers' `--server.jwt-secret-keyfile`: 1 to 64 bytes.
+        // ASSUMED: white space around it is no part of it, so that a line break at the end of a file does no harm.
+        secret: SecretSlice<u8>,
+    },
+    /// As some user without his password, by tokens that are signed in the same way.
+    SignedAs {
+        /// The secret, as for [`Auth::Superuser`].
+        secret: SecretSlice<u8>,
+        /// The user. One who doesn't exist is answered 401; one who is not active is taken all the same.
+        user: String,
+    },
 }
 
 impl fmt::Debug for Auth {
@@ -54,21 +80,64 @@ impl fmt::Debug for Auth {
             Self::None => f.write_str("None"),
             Self::Basic { user, .. } => f.debug_struct("Basic").field("user", user).finish_non_exhaustive(),
             Self::Jwt { user, .. } => f.debug_struct("Jwt").field("user", user).finish_non_exhaustive(),
+            Self::Superuser { .. } => f.debug_struct("Superuser").finish_non_exhaustive(),
+            Self::SignedAs { user, .. } => {
+                f.debug_struct("SignedAs").field("user", user).finish_non_exhaustive()
+            }
         }
     }
 }
 
+/// Where a new token comes from.
+pub(super) enum Credentials<'a> {
+    /// None is needed.
+    None,
+    /// A login with user and password.
+    Password(&'a str, &'a SecretString),
+    /// Here it is.
+    Signed(Result<Token, Error>),
+}
+
 impl Auth {
-    /// The header that never changes, if there is one.
-    fn fixed(&self) -> Result<Option<HeaderValue>, Error> {
-        let Self::Basic { user, password } = self else { return Ok(None) };
-        if user.contains(':') {
-            let problem = format!("the user name {user:?} has a colon; use the method JWT");
-            return Err(Error::Unusable(problem));
+    /// The token that never changes, if it is of that kind.
+    fn fixed(&self) -> Result<Option<Token>, Error> {
+        match self {
+            Self::None => Ok(Some(Token::none())),
+            Self::Basic { user, .. } if user.contains(':') => {
+                let problem = format!("the user name {user:?} has a colon; use the method JWT");
+                Err(Error::Unusable(problem))
+            }
+            Self::Basic { user, password } => {
+                let pair = format!("{user}:{}", password.expose_secret());
+                let header = header(&format!("Basic {}", general_purpose::STANDARD.encode(pair)))?;
+                Ok(Some(Token { header: Some(header), ..Token::none() }))
+            }
+            Self::Jwt { .. } => Ok(None),
+            Self::Superuser { secret } | Self::SignedAs { secret, .. } => {
+                match secret.expose_secret().trim_ascii().len() {
+                    1..=SECRET_MAX => Ok(None),
+                    length => Err(Error::Unusable(format!(
+                        "the JWT secret has {length} bytes; it has to be 1 to {SECRET_MAX}"
+                    ))),
+                }
+            }
         }
-        let pair = format!("{user}:{}", password.expose_secret());
-        header(&format!("Basic {}", general_purpose::STANDARD.encode(pair))).map(Some)
     }
+}
+
+/// Signs a token for a user, or for the superuser.
+fn sign(secret: &SecretSlice<u8>, user: Option<&str>) -> Result<Token, Error> {
+    let unusable = || Error::Unusable("no token can be signed; look at this machine's clock".to_owned());
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|_| unusable())?;
+    let exp = (now + SIGNED_LIFETIME).as_secs();
+    // No `iat`: it would be one more moment for two clocks to differ about.
+    let claims = match user {
+        Some(user) => json!({"iss": "arangodb", "preferred_username": user, "exp": exp}),
+        None => json!({"iss": "arangodb", "server_id": SERVER_ID, "exp": exp}),
+    };
+    let key = EncodingKey::from_secret(secret.expose_secret().trim_ascii());
+    let jwt = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key).map_err(|_| unusable())?;
+    Token::new(&jwt)
 }
 
 /// A header that no `Debug` shows.
@@ -88,6 +157,8 @@ pub(super) struct Token {
     renew_at: Option<Instant>,
     /// From here on it is no good.
     ends: Option<Instant>,
+    /// Whether it came in the place of one that was refused.
+    replaces: bool,
 }
 
 impl Token {
@@ -100,12 +171,13 @@ impl Token {
         let left = left.filter(|left| *left > MOMENT);
         let ends = left.and_then(|left| minted.checked_add(left));
         let renew_at = left.and_then(|left| minted.checked_add(left.mul_f64(RENEW_AFTER)));
-        Ok(Self { header: Some(header(&format!("bearer {jwt}"))?), minted, renew_at, ends })
+        let header = Some(header(&format!("bearer {jwt}"))?);
+        Ok(Self { header, minted, renew_at, ends, replaces: false })
     }
 
     /// For a server that has no authentication: nothing is sent, and nothing ends.
     pub(super) fn none() -> Self {
-        Self { header: None, minted: Instant::now(), renew_at: None, ends: None }
+        Self { header: None, minted: Instant::now(), renew_at: None, ends: None, replaces: false }
     }
 
     /// The header to send.
@@ -142,13 +214,9 @@ pub(super) struct Authenticator {
 
 impl Authenticator {
     pub(super) fn new(auth: Auth) -> Result<Self, Error> {
-        let fixed = match (&auth, auth.fixed()?) {
-            (Auth::Jwt { .. }, _) => None,
-            (_, header) => Some(Arc::new(Token { header, ..Token::none() })),
-        };
         Ok(Self {
+            fixed: auth.fixed()?.map(Arc::new),
             auth,
-            fixed,
             current: Mutex::new(None),
             flight: tokio::sync::Mutex::new(None),
             ended: AtomicU64::new(0),
@@ -156,11 +224,13 @@ impl Authenticator {
         })
     }
 
-    /// Who logs in for a token, if anybody does.
-    pub(super) fn login(&self) -> Option<(&str, &SecretString)> {
+    /// Where a new token comes from.
+    pub(super) fn credentials(&self) -> Credentials<'_> {
         match &self.auth {
-            Auth::Jwt { user, password } => Some((user, password)),
-            Auth::None | Auth::Basic { .. } => None,
+            Auth::None | Auth::Basic { .. } => Credentials::None,
+            Auth::Jwt { user, password } => Credentials::Password(user, password),
+            Auth::Superuser { secret } => Credentials::Signed(sign(secret, None)),
+            Auth::SignedAs { secret, user } => Credentials::Signed(sign(secret, Some(user))),
         }
     }
 
@@ -186,20 +256,25 @@ impl Authenticator {
         }
     }
 
-    /// After a 401 with `refused`: the token to repeat the request with, or `None` if the 401 stands, because
-    /// no token was involved or the token is so new that it can't be the reason.
+    /// Whether there are tokens at all, which end and can be renewed.
+    pub(super) fn has_tokens(&self) -> bool {
+        self.fixed.is_none()
+    }
+
+    /// After a 401 with `refused`: the token to repeat the request with, or `None` if it was renewed only just now
+    /// and can't be the reason.
     pub(super) async fn renewed<F>(&self, refused: &Arc<Token>, mint: F) -> Result<Option<Arc<Token>>, Error>
     where
         F: AsyncFnOnce() -> Result<Token, Error>,
     {
-        if self.fixed.is_some() {
-            return Ok(None);
-        }
         let current = self.current.lock().clone();
         match current {
             Some(current) if !Arc::ptr_eq(&current, refused) => Ok(Some(current)),
-            _ if refused.minted.elapsed() < self.moment => Ok(None),
-            _ => self.fly(mint).await.map(Some),
+            _ if refused.replaces && refused.minted.elapsed() < self.moment => Ok(None),
+            _ => {
+                let replacing = async || Ok(Token { replaces: true, ..mint().await? });
+                self.fly(replacing).await.map(Some)
+            }
         }
     }
 
@@ -212,6 +287,8 @@ impl Authenticator {
         let mut flight = self.flight.lock().await;
         if self.ended.load(Ordering::Acquire) != before {
             match (&*flight, self.current.lock().clone()) {
+                // The other one's time was over; this one may have some left.
+                (Some((_, Error::TimedOut { .. })), _) => {}
                 (Some((_, error)), _) => return Err(error.clone()),
                 (None, Some(token)) => return Ok(token),
                 (None, None) => {}
@@ -262,6 +339,53 @@ mod unit {
         let auth = Auth::Basic { user: "a:b".into(), password: "canary".into() };
         let error = Authenticator::new(auth).err().unwrap();
         assert!(error.to_string().contains("colon"));
+    }
+
+    #[test]
+    fn a_signed_token_says_who_and_ends_within_a_minute() {
+        let secret = SecretSlice::from(b"the secret\n".to_vec());
+        for (user, who) in [(None, json!("arango-operator")), (Some("alice"), json!("alice"))] {
+            let token = sign(&secret, user).unwrap();
+            let header = token.header().unwrap();
+            assert!(header.is_sensitive());
+            let jwt = header.to_str().unwrap().strip_prefix("bearer ").unwrap();
+            let (mut validation, key) =
+                (jsonwebtoken::Validation::new(Algorithm::HS256), b"the secret".as_slice());
+            validation.set_issuer(&["arangodb"]);
+            let key = jsonwebtoken::DecodingKey::from_secret(key);
+            let claims = jsonwebtoken::decode::<serde_json::Value>(jwt, &key, &validation).unwrap().claims;
+            let claim = if user.is_some() { "preferred_username" } else { "server_id" };
+            assert_eq!((&claims[claim], claims.as_object().unwrap().len()), (&who, 3));
+            let left = token.ends.unwrap().saturating_duration_since(Instant::now());
+            assert!(left <= SIGNED_LIFETIME && left > SIGNED_LIFETIME / 2, "{left:?}");
+            assert!(token.renew_at < token.ends);
+        }
+    }
+
+    #[test]
+    fn a_secret_that_no_server_takes_is_refused() {
+        for secret in ["", " \n", &"x".repeat(65)] {
+            let auth = Auth::Superuser { secret: secret.as_bytes().to_vec().into() };
+            assert!(Authenticator::new(auth).is_err(), "{secret:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn those_who_waited_for_a_login_whose_time_ran_out_log_in_themselves() {
+        let login = Authenticator::new(Auth::Jwt { user: "a".into(), password: "b".into() }).unwrap();
+        let (began, mut begins) = tokio::sync::oneshot::channel();
+        let slow = async || {
+            began.send(()).unwrap();
+            tokio::task::yield_now().await;
+            let (method, path) = (http::Method::POST, String::new());
+            Err(Error::TimedOut { method, path, after: Duration::ZERO, sent: true })
+        };
+        let waiter = async {
+            (&mut begins).await.unwrap();
+            login.token(async || Ok(Token::none())).await
+        };
+        let (slow, waiter) = tokio::join!(login.token(slow), waiter);
+        assert!(slow.is_err() && waiter.is_ok());
     }
 
     #[tokio::test]

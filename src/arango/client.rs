@@ -5,6 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     sync::Arc,
+    time::Duration,
 };
 
 use http::{Method, StatusCode};
@@ -19,12 +20,13 @@ use super::{
         UserRow, Version,
     },
     rights::Listing,
+    settle::Effect,
 };
 use crate::core::{CollectionName, DatabaseName, Level, Rights, Scope, UserName, balance::affinity_of};
 
 /// Users, rights and databases are global, and the system database is where each of them can be reached.
-const DATABASE: &str = "/_db/_system/_api/database";
-const USER: &str = "/_db/_system/_api/user";
+pub(super) const DATABASE: &str = "/_db/_system/_api/database";
+pub(super) const USER: &str = "/_db/_system/_api/user";
 
 /// A client for one deployment. Cheap to clone; clones share connections and login.
 #[derive(Clone)]
@@ -104,6 +106,11 @@ impl Client {
         self.transport.send(request).await
     }
 
+    /// Waits, by the transport's clock.
+    pub(super) async fn pause(&self, time: Duration) {
+        self.transport.pause(time).await;
+    }
+
     /// Sends any request and refuses an answer that is no success.
     pub async fn call(&self, request: Request) -> Result<Response, Error> {
         let (method, path) = (request.method.clone(), request.path.clone());
@@ -129,8 +136,11 @@ impl Client {
         Ok(names.result.into_iter().map(DatabaseName::from_server).collect())
     }
 
-    /// Creates a database, with no user and no right in it (reference: databases, create). Not repeated when
-    /// the answer was lost: [`Client::databases`] tells.
+    /// Creates a database, with no user and no right in it (reference: databases, create).
+    ///
+    /// If the answer is lost, the listing tells: a database of that name is there, and that is a success, though who
+    /// made it, and with which options, can't be told. If a second of looks doesn't find it, it is sent once more.
+    /// [`Error::Lost`] is left only where the looks fail, too.
     pub async fn create_database(
         &self,
         database: &DatabaseName,
@@ -147,14 +157,17 @@ impl Client {
             body_options.insert("writeConcern".into(), json!(concern));
         }
         let body = json!({"name": database.as_str(), "options": body_options});
-        self.call(Request::new(Method::POST, DATABASE).body(body)).await.map(drop)
+        self.create(body, Effect::Database(database)).await
     }
 
     /// Drops a database with all that is in it; its explicit rights go from every user with it (reference:
-    /// databases, drop). Not repeated when the answer was lost.
+    /// databases, drop).
+    ///
+    /// Sent once. If the answer is lost and the database is gone, that is a success. If it is still there, the error
+    /// stands: whether what is there now may be dropped is another decision.
     pub async fn drop_database(&self, database: &DatabaseName) -> Result<(), Error> {
         let path = format!("{DATABASE}/{}", database.encoded());
-        self.call(Request::new(Method::DELETE, path)).await.map(drop)
+        self.remove(path, Effect::NoDatabase(database)).await
     }
 
     /// All users, inactive ones too (reference: users, list). Needs an administrator.
@@ -163,7 +176,13 @@ impl Client {
         Ok(users.result.into_iter().map(|row| (UserName::from_server(row.user), row.info)).collect())
     }
 
-    /// Creates a user without any right (reference: users, create). Not repeated when the answer was lost.
+    /// Creates a user without any right (reference: users, create).
+    ///
+    /// If the answer is lost, a look tells: a user with this `active`, this `extra` and, by a login, this password is
+    /// the one that was to be, and that is a success. If a second of looks finds nobody of the name, it is sent once
+    /// more; the server keeps names unique, so there is never a second user. Somebody else of that name is left alone,
+    /// and the error stands. So it does for a user who is not active or a server without authentication, where
+    /// a login proves nothing.
     pub async fn create_user(&self, user: &UserName, new: &NewUser<'_>) -> Result<(), Error> {
         let mut body = json!({
             "user": user.as_str(),
@@ -173,7 +192,7 @@ impl Client {
         if !new.extra.is_empty() {
             body["extra"] = Value::Object(new.extra.clone());
         }
-        self.call(Request::new(Method::POST, USER).body(body)).await.map(drop)
+        self.create(body, Effect::User(user, new)).await
     }
 
     /// Changes a user by PATCH, which keeps rights and whatever is not named. PUT is never sent: it would take
@@ -193,9 +212,12 @@ impl Client {
         self.call(request).await.map(drop)
     }
 
-    /// Deletes a user with all his rights (reference: users, delete). Not repeated when the answer was lost.
+    /// Deletes a user with all his rights (reference: users, delete).
+    ///
+    /// Sent once. If the answer is lost and he is gone, that is a success. If somebody of that name is still there, the
+    /// error stands: it may be a new one.
     pub async fn delete_user(&self, user: &UserName) -> Result<(), Error> {
-        self.call(Request::new(Method::DELETE, user_path(user))).await.map(drop)
+        self.remove(user_path(user), Effect::NoUser(user)).await
     }
 
     /// A user's explicit rights on what exists (reference: permissions, full listing). A missing user is
@@ -336,7 +358,7 @@ pub(super) fn login_request(user: &str, password: &SecretString) -> Request {
     Request::new(Method::POST, "/_open/auth").body(body).anonymous()
 }
 
-fn user_path(user: &UserName) -> String {
+pub(super) fn user_path(user: &UserName) -> String {
     format!("{USER}/{}", user.encoded())
 }
 

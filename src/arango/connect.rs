@@ -28,6 +28,12 @@ pub(super) struct Coordinator {
     http: reqwest::Client,
 }
 
+/// An answer, and for how long the coordinator doesn't want to be asked again, if it says so.
+pub(super) struct Answer {
+    pub(super) response: Response,
+    pub(super) retry_after: Option<Duration>,
+}
+
 /// Why there is no answer.
 pub(super) enum Failure {
     /// No connection came about, so nothing was sent.
@@ -45,6 +51,10 @@ impl Coordinator {
         let unusable = |what: &str| Error::Unusable(format!("{endpoint}: {what}"));
         // No proxy from the environment: the operator's network position is an administrator's decision.
         // No redirects: one would carry the login to wherever it points.
+        // HTTP/1.1, though the server speaks HTTP/2 too: there, all requests to a coordinator share one connection,
+        // so that one that breaks loses every answer under way instead of one (and a lost answer to a write is
+        // what costs), a long listing holds up the short answers behind it, and the server serves it all
+        // from one of its I/O threads. With the few requests at a time that a pool lets through, connections are cheap.
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("arango-operator/", env!("CARGO_PKG_VERSION")))
             .no_proxy()
@@ -92,7 +102,7 @@ impl Coordinator {
         login: Option<&HeaderValue>,
         until: Instant,
         limit: usize,
-    ) -> Result<Response, Failure> {
+    ) -> Result<Answer, Failure> {
         let Some(url) = self.endpoint.url(&request.path) else {
             let problem = format!(
                 "{:?} would arrive as another path; percent-encode it, without segments of dots alone",
@@ -120,6 +130,7 @@ impl Coordinator {
             if announced > limit as u64 {
                 return Err(too_large());
             }
+            let retry_after = answer.headers().get(header::RETRY_AFTER).and_then(retry_after);
             let mut body = BytesMut::new();
             while let Some(chunk) = answer.chunk().await.map_err(|error| Failure::Lost(why(error)))? {
                 if body.len() + chunk.len() > limit {
@@ -127,10 +138,24 @@ impl Coordinator {
                 }
                 body.extend_from_slice(&chunk);
             }
-            Ok(Response { status: answer.status(), body: Bytes::from(body), coordinator: index })
+            let body = Bytes::from(body);
+            Ok(Answer {
+                response: Response { status: answer.status(), body, coordinator: index },
+                retry_after,
+            })
         };
         timeout_at(until, exchange).await.unwrap_or(Err(Failure::Slow))
     }
+}
+
+/// `Retry-After`: seconds, or a date. One that is over is no wait, one that can't be read is none told.
+fn retry_after(value: &HeaderValue) -> Option<Duration> {
+    let text = value.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = jiff::fmt::rfc2822::parse(text).ok()?;
+    Some(date.timestamp().duration_since(jiff::Timestamp::now()).try_into().unwrap_or(Duration::ZERO))
 }
 
 /// What a connection said, causes included, without the URL.
@@ -156,11 +181,36 @@ impl Resolve for Guarded {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let addresses: Vec<SocketAddr> = found.filter(|address| !is_link_local(address.ip())).collect();
-            if addresses.is_empty() {
-                return Err("the name has no address that may be asked".into());
-            }
-            Ok(Box::new(addresses.into_iter()) as Addrs)
+            Ok(Box::new(allowed(found)?.into_iter()) as Addrs)
         })
+    }
+}
+
+/// The addresses that may be asked; an error if there is none.
+fn allowed(found: impl Iterator<Item = SocketAddr>) -> Result<Vec<SocketAddr>, &'static str> {
+    let addresses: Vec<SocketAddr> = found.filter(|address| !is_link_local(address.ip())).collect();
+    if addresses.is_empty() { Err("the name has no address that may be asked") } else { Ok(addresses) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_leads_to_a_link_local_address_alone_is_not_asked() {
+        let address = |text: &str| -> SocketAddr { text.parse().unwrap() };
+        let (local, other) = (address("169.254.169.254:80"), address("10.0.0.1:80"));
+        assert_eq!(allowed([local, other, address("[fe80::1]:80")].into_iter()), Ok(vec![other]));
+        assert!(allowed([local].into_iter()).is_err());
+    }
+
+    #[test]
+    fn the_time_of_a_retry_is_read_in_seconds_and_as_a_date() {
+        let read = |text: &str| retry_after(&HeaderValue::from_str(text).unwrap());
+        assert_eq!(read("7"), Some(Duration::from_secs(7)));
+        assert_eq!(read("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
+        let far = read("Fri, 31 Dec 2100 23:59:59 GMT").unwrap();
+        assert!(far > Duration::from_secs(1 << 30), "{far:?}");
+        assert_eq!([read("soon"), read("-1"), read("")], [None; 3]);
     }
 }

@@ -43,6 +43,13 @@ pub enum Error {
         /// Whether it may have reached a coordinator.
         sent: bool,
     },
+    /// All coordinators that work are full and want to be left alone for longer than this request may wait. It was
+    /// not sent.
+    #[error("all coordinators are full; they may be asked again in {}", Rounded(*.retry_in))]
+    Full {
+        /// When the first of them may be asked again.
+        retry_in: Duration,
+    },
     /// The login was refused: wrong user or password, or an inactive user.
     #[error("the login of {user:?} was refused ({status}{}): check its user name and password", Tail(*.error_num, message))]
     LoginRefused {
@@ -202,7 +209,7 @@ impl Error {
             Self::Unreachable(_) => Class::Unreachable,
             Self::Lost { .. } | Self::TimedOut { sent: true, .. } => Class::Timeout,
             // It waited in our own queue until its time was up: nothing is known against the server.
-            Self::TimedOut { sent: false, .. } => Class::Busy,
+            Self::TimedOut { sent: false, .. } | Self::Full { .. } => Class::Busy,
             Self::LoginRefused { .. } => Class::LoginRefused,
             Self::Unusable(_) => Class::Invalid,
             Self::NotUnderstood { .. } | Self::TooLarge { .. } => Class::Unexpected,
@@ -220,7 +227,7 @@ impl Error {
                 (answer.status.is_server_error() && !matches!(answer.error_num, Some(503 | 38 | 21003)))
                     || answer.status == StatusCode::REQUEST_TIMEOUT
             }
-            Self::Unreachable(_) | Self::LoginRefused { .. } | Self::Unusable(_) => false,
+            Self::Unreachable(_) | Self::Full { .. } | Self::LoginRefused { .. } | Self::Unusable(_) => false,
         }
     }
 
@@ -283,6 +290,18 @@ impl fmt::Display for Tail<'_> {
             write!(f, ": {}", self.1)?;
         }
         Ok(())
+    }
+}
+
+/// Whole seconds, `2s`; shorter times in milliseconds.
+struct Rounded(Duration);
+
+impl fmt::Display for Rounded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_secs() {
+            0 => write!(f, "{}ms", self.0.as_millis()),
+            seconds => write!(f, "{seconds}s"),
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! The pool of coordinators: which one is asked, when the next one is, who waits and for how long.
+//! The pool of coordinators: a request's turn, its login, its answer. Which coordinator is asked, and which next, is in
+//! [`super::dispatch`].
 
 use std::{
     sync::{Arc, OnceLock},
@@ -6,7 +7,7 @@ use std::{
 };
 
 use futures::future::{BoxFuture, FutureExt};
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 use parking_lot::Mutex;
 use serde::Deserialize;
 use tokio::{
@@ -14,16 +15,16 @@ use tokio::{
     task::AbortHandle,
     time::{Instant, error::Elapsed, sleep, timeout_at},
 };
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::{
-    Connection, Endpoint, Error, Reason, Repeat, Request, Response, Transport,
-    auth::{Authenticator, Token},
+    Connection, Endpoint, Error, Reason, Request, Response, Transport,
+    auth::{Authenticator, Credentials, Token},
     client::login_request,
-    connect::{Coordinator, Failure},
+    connect::Coordinator,
     probe,
 };
-use crate::core::balance::{Balancer, jittered};
+use crate::core::balance::{Balancer, Pick, Wish, jittered};
 
 /// How often a write-write conflict is sent again (reference: general rules, write-write conflicts).
 const CONFLICTS_MAX: u32 = 3;
@@ -48,50 +49,39 @@ pub struct Pool {
 }
 
 pub(super) struct Inner {
-    coordinators: Vec<Coordinator>,
+    pub(super) coordinators: Vec<Arc<Coordinator>>,
     balancer: Mutex<Balancer>,
     started: Instant,
     permits: Semaphore,
     login: Authenticator,
     timeout: Duration,
-    max_answer: usize,
-    states: watch::Sender<Vec<CoordinatorState>>,
+    pub(super) patience: Duration,
+    pub(super) max_answer: usize,
+    unverified: bool,
+    pub(super) states: watch::Sender<Vec<CoordinatorState>>,
     /// Tells the prober that there is something to probe.
-    pub(super) wake: Arc<Notify>,
+    wake: Arc<Notify>,
     prober: OnceLock<AbortHandle>,
-}
-
-/// What an answer says about the coordinator that gave it (reference: general rules, temporary errors).
-enum Verdict {
-    /// It serves.
-    Serves,
-    /// It serves, but not this request now, of which nothing was run.
-    Full,
-    /// It is starting or stopping.
-    Away {
-        /// Whether the request may have been run nevertheless.
-        may_have_run: bool,
-    },
-}
-
-impl Verdict {
-    fn of(response: &Response) -> Self {
-        match (response.status, response.error_num()) {
-            (StatusCode::SERVICE_UNAVAILABLE, Some(503 | 38)) => Self::Away { may_have_run: false },
-            // Without a number it is a proxy's answer, and 30 may come out of a handler.
-            (StatusCode::SERVICE_UNAVAILABLE, Some(30) | None) => Self::Away { may_have_run: true },
-            (StatusCode::SERVICE_UNAVAILABLE, Some(21003))
-            | (StatusCode::PRECONDITION_FAILED, Some(21004)) => Self::Full,
-            _ => Self::Serves,
-        }
-    }
 }
 
 impl Pool {
     /// A pool that has sent nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unusable`] if there is no endpoint, or a certificate, key, secret or user name can't be used.
     pub fn new(connection: Connection) -> Result<Self, Error> {
         if connection.endpoints.is_empty() {
             return Err(Error::Unusable("no endpoint is given; name at least one coordinator".to_owned()));
+        }
+        let unverified =
+            connection.tls.insecure_skip_verify && connection.endpoints.iter().any(Endpoint::is_tls);
+        if unverified {
+            let endpoints: Vec<String> = connection.endpoints.iter().map(Endpoint::to_string).collect();
+            warn!(
+                endpoints = endpoints.join(","),
+                "certificates are not verified: whoever is on the way can read the login and change any answer"
+            );
         }
         let states = connection.endpoints.iter().map(|endpoint| CoordinatorState {
             endpoint: endpoint.clone(),
@@ -102,7 +92,9 @@ impl Pool {
         let coordinators = connection
             .endpoints
             .into_iter()
-            .map(|endpoint| Coordinator::new(endpoint, &connection.tls, connection.connect_timeout))
+            .map(|endpoint| {
+                Coordinator::new(endpoint, &connection.tls, connection.connect_timeout).map(Arc::new)
+            })
             .collect::<Result<Vec<_>, _>>()?;
         let permits = connection.max_concurrent.clamp(1, Semaphore::MAX_PERMITS);
         Ok(Self {
@@ -113,7 +105,9 @@ impl Pool {
                 permits: Semaphore::new(permits),
                 login: Authenticator::new(connection.auth)?,
                 timeout: connection.timeout,
+                patience: connection.patience,
                 max_answer: connection.max_answer,
+                unverified,
                 states,
                 wake: Arc::new(Notify::new()),
                 prober: OnceLock::new(),
@@ -131,7 +125,13 @@ impl Pool {
         self.inner.states.subscribe()
     }
 
-    /// With another age from which on a 401 is held against a token.
+    /// Whether certificates are taken unseen, because [`super::Tls::insecure_skip_verify`] asks for it and an
+    /// endpoint speaks TLS. Logged as a warning once, when the pool is made; for callers that have another place to say it.
+    pub fn is_unverified(&self) -> bool {
+        self.inner.unverified
+    }
+
+    /// With another time within which one refused token is renewed once.
     #[cfg(test)]
     pub(super) fn with_moment(mut self, moment: Duration) -> Self {
         if let Some(inner) = Arc::get_mut(&mut self.inner) {
@@ -145,7 +145,7 @@ impl Transport for Pool {
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, Error>> {
         async move {
             let began = Instant::now();
-            let outcome = self.inner.send(&request, began + self.inner.timeout).await;
+            let outcome = self.inner.send(&request, began + self.inner.time_of(&request)).await;
             let millis = began.elapsed().as_millis();
             let (method, path) = (&request.method, &request.path);
             match &outcome {
@@ -180,13 +180,17 @@ impl Inner {
             let header = token.as_ref().and_then(|token| token.header());
             let response = self.dispatch(request, header, deadline).await?;
             match (response.status, &token) {
-                // The gate runs before everything else, so nothing was done and any request may be repeated.
-                (StatusCode::UNAUTHORIZED, Some(refused)) if !renewed => {
+                // The gate runs before everything else, so nothing was done and any request may be repeated. Either the
+                // token is no good any more, or the coordinator is starting and knows nobody: a probe tells, and
+                // the repetition goes to another one meanwhile.
+                (StatusCode::UNAUTHORIZED, Some(refused)) if !renewed && self.login.has_tokens() => {
                     renewed = true;
+                    self.suspected(response.coordinator);
                     let mint = async || self.log_in(deadline).await;
                     let outcome = timeout_at(deadline, self.login.renewed(refused, mint)).await;
                     match self.logged_in(request, outcome)? {
                         Some(fresh) => token = Some(fresh),
+                        None if request.coordinator.is_none() && self.coordinators.len() > 1 => {}
                         None => return Ok(response),
                     }
                 }
@@ -206,87 +210,18 @@ impl Inner {
         }
     }
 
-    /// Asks one coordinator after the other until one answers.
-    async fn dispatch(
-        self: &Arc<Self>,
-        request: &Request,
-        login: Option<&HeaderValue>,
-        deadline: Instant,
-    ) -> Result<Response, Error> {
-        if request.coordinator.is_some_and(|only| only >= self.coordinators.len()) {
-            return Err(Error::Unusable("there is no coordinator at that place of the list".to_owned()));
-        }
-        let safe = request.repeat == Repeat::Safe;
-        let mut tried = Vec::new();
-        let mut reasons = Vec::new();
-        let mut last = None;
-        let mut sent = false;
-        while let Some(index) = self.pick(request, &tried) {
-            let Some(coordinator) = self.coordinators.get(index) else { break };
-            tried.push(index);
-            let now = Instant::now();
-            // A turn or a login that came at the last moment is too late: nothing is sent after the deadline.
-            if now >= deadline {
-                return Err(self.timed_out(request, sent));
-            }
-            // One that hangs shall not use up the time of the others, if they may be asked after it.
-            let more = safe && request.coordinator.is_none() && tried.len() < self.coordinators.len();
-            let until = if more { now + deadline.saturating_duration_since(now) / 2 } else { deadline };
-            let why = match coordinator.send(index, request, login, until, self.max_answer).await {
-                Ok(response) => match Verdict::of(&response) {
-                    Verdict::Serves => {
-                        self.answered(index);
-                        return Ok(response);
-                    }
-                    Verdict::Full => {
-                        last = Some(response);
-                        continue;
-                    }
-                    Verdict::Away { may_have_run } => {
-                        self.failed(index, "it is starting or stopping");
-                        if may_have_run && !safe {
-                            return Ok(response);
-                        }
-                        last = Some(response);
-                        continue;
-                    }
-                },
-                Err(Failure::NeverSent(why)) => {
-                    self.failed(index, &why);
-                    why
-                }
-                Err(Failure::Lost(why)) => {
-                    self.suspected(index);
-                    if !safe {
-                        let (method, path) = (request.method.clone(), request.path.clone());
-                        let coordinator = coordinator.endpoint.to_string();
-                        return Err(Error::Lost { method, path, coordinator, why });
-                    }
-                    sent = true;
-                    why
-                }
-                Err(Failure::Slow) => {
-                    self.suspected(index);
-                    sent = true;
-                    if !safe || Instant::now() >= deadline {
-                        return Err(self.timed_out(request, true));
-                    }
-                    "no answer in its share of the time".to_owned()
-                }
-                Err(Failure::Final(error)) => return Err(error),
-            };
-            reasons.push(Reason { coordinator: coordinator.endpoint.to_string(), why });
-        }
-        last.ok_or(Error::Unreachable(reasons))
-    }
-
-    /// One login through whichever coordinator works (reference: authentication, login).
+    /// A token: signed here, or from one login through whichever coordinator works (reference: authentication,
+    /// login).
     async fn log_in(self: &Arc<Self>, deadline: Instant) -> Result<Token, Error> {
         #[derive(Deserialize)]
         struct Login {
             jwt: String,
         }
-        let Some((user, password)) = self.login.login() else { return Ok(Token::none()) };
+        let (user, password) = match self.login.credentials() {
+            Credentials::Password(user, password) => (user, password),
+            Credentials::Signed(token) => return token,
+            Credentials::None => return Ok(Token::none()),
+        };
         let request = login_request(user, password);
         let response = self.dispatch(&request, None, deadline).await?;
         let (method, path, status) = (request.method.clone(), request.path.clone(), response.status);
@@ -305,43 +240,68 @@ impl Inner {
         }
     }
 
-    fn pick(&self, request: &Request, tried: &[usize]) -> Option<usize> {
-        match request.coordinator {
-            Some(only) => tried.is_empty().then_some(only),
-            None => self.balancer.lock().pick(request.affinity, tried, rand::random()),
+    /// Where a request goes that has been to `tried` already. A wait is told as the moment when it is over.
+    pub(super) fn pick(&self, request: &Request, tried: &[usize]) -> Result<Option<usize>, Instant> {
+        let wish = match (request.coordinator, request.affinity) {
+            (Some(only), _) => Wish::Only(only),
+            (None, Some(affinity)) => Wish::Affinity(affinity),
+            (None, None) => Wish::Any,
+        };
+        match self.balancer.lock().pick(wish, tried, self.started.elapsed(), rand::random()) {
+            Pick::Ask(index) => Ok(Some(index)),
+            Pick::Nobody => Ok(None),
+            Pick::Wait(until) => Err(self.started + until),
         }
     }
 
     /// It answered: taken back, if it was set aside.
-    pub(super) fn answered(&self, index: usize) {
-        // The lock is held until the change is told, so that two reports can't be told in the wrong order.
-        let mut balancer = self.balancer.lock();
-        if balancer.answered(index) {
-            self.tell(index, None);
-        }
+    pub(super) fn served(&self, index: usize) {
+        self.report(index, None, |balancer, _| balancer.served(index));
+    }
+
+    /// It answered that it is full, and maybe for how long.
+    pub(super) fn full(&self, index: usize, told: Option<Duration>) {
+        self.report(index, None, |balancer, now| balancer.full(index, told, now, rand::random()));
     }
 
     /// It does not serve: set aside and probed.
     pub(super) fn failed(self: &Arc<Self>, index: usize, why: &str) {
-        let mut balancer = self.balancer.lock();
-        if balancer.failed(index, self.started.elapsed(), rand::random()) {
-            self.tell(index, Some(why.to_owned()));
+        self.report(index, Some(why), |balancer, now| balancer.failed(index, now, rand::random()));
+        self.start_probing();
+    }
+
+    /// Something is odd: a probe shall tell.
+    pub(super) fn suspected(self: &Arc<Self>, index: usize) {
+        self.balancer.lock().suspected(index, self.started.elapsed());
+        self.start_probing();
+    }
+
+    /// What a probe found.
+    pub(super) fn probed(&self, index: usize, found: Result<(), String>) {
+        match found {
+            Ok(()) => self.report(index, None, |balancer, _| balancer.probe_answered(index)),
+            Err(why) => self
+                .report(index, Some(&why), |balancer, now| balancer.probe_failed(index, now, rand::random())),
         }
-        drop(balancer);
-        self.start_probing();
     }
 
-    fn suspected(self: &Arc<Self>, index: usize) {
-        self.balancer.lock().suspected(index);
-        self.start_probing();
-    }
-
-    fn tell(&self, index: usize, message: Option<String>) {
+    /// Reports to the balancer, and to everybody who watches if that changes something. The lock is held until it
+    /// is told, so that two reports can't be told in the wrong order.
+    fn report(
+        &self,
+        index: usize,
+        problem: Option<&str>,
+        report: impl FnOnce(&mut Balancer, Duration) -> bool,
+    ) {
+        let mut balancer = self.balancer.lock();
+        if !report(&mut balancer, self.started.elapsed()) {
+            return;
+        }
         self.states.send_if_modified(|states| {
             let Some(state) = states.get_mut(index) else { return false };
-            let reachable = message.is_none();
-            debug!(coordinator = %state.endpoint, reachable, message, "coordinator");
-            *state = CoordinatorState { endpoint: state.endpoint.clone(), reachable, message };
+            state.reachable = problem.is_none();
+            state.message = problem.map(str::to_owned);
+            debug!(coordinator = %state.endpoint, reachable = state.reachable, problem, "coordinator");
             true
         });
     }
@@ -359,10 +319,22 @@ impl Inner {
         self.balancer.lock().next_probe().map(|at| self.started + at)
     }
 
-    /// Those to probe now.
-    pub(super) fn due(&self) -> Vec<(usize, &Coordinator)> {
-        let due = self.balancer.lock().due(self.started.elapsed());
-        due.into_iter().filter_map(|i| Some((i, self.coordinators.get(i)?))).collect()
+    /// Those to probe now; each has to be told to [`Self::probed`].
+    pub(super) fn begin_probes(&self) -> Vec<(usize, Arc<Coordinator>)> {
+        let due = self.balancer.lock().begin_probes(self.started.elapsed());
+        due.into_iter().filter_map(|i| Some((i, Arc::clone(self.coordinators.get(i)?)))).collect()
+    }
+
+    /// Why nobody could be asked: what this request saw, and what was seen before of those that it didn't ask.
+    pub(super) fn unreachable(&self, request: &Request, seen: &[(usize, String)]) -> Error {
+        let states = self.states.borrow();
+        let meant = |i: &usize| request.coordinator.is_none_or(|only| only == *i);
+        let reasons = states.iter().enumerate().filter(|(i, _)| meant(i)).filter_map(|(i, state)| {
+            let seen = seen.iter().find(|(index, _)| *index == i).map(|(_, why)| why);
+            let why = seen.or(state.message.as_ref())?.clone();
+            Some(Reason { coordinator: state.endpoint.to_string(), why })
+        });
+        Error::Unreachable(reasons.collect())
     }
 
     /// A login that took all the time is no word about the request itself, which was not sent.
@@ -377,9 +349,13 @@ impl Inner {
         }
     }
 
-    fn timed_out(&self, request: &Request, sent: bool) -> Error {
+    pub(super) fn timed_out(&self, request: &Request, sent: bool) -> Error {
         let (method, path) = (request.method.clone(), request.path.clone());
-        Error::TimedOut { method, path, after: self.timeout, sent }
+        Error::TimedOut { method, path, after: self.time_of(request), sent }
+    }
+
+    fn time_of(&self, request: &Request) -> Duration {
+        request.timeout.unwrap_or(self.timeout)
     }
 }
 

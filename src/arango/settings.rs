@@ -22,6 +22,9 @@ pub struct Connection {
     pub timeout: Duration,
     /// The time for one connection to come about.
     pub connect_timeout: Duration,
+    /// How long a coordinator may be silent on a request before it is probed. Only if it doesn't answer the probe
+    /// either does the request go elsewhere: slow answers are waited for.
+    pub patience: Duration,
     /// Most requests at the same time.
     pub max_concurrent: usize,
     /// Longest answer that is read, in bytes.
@@ -29,7 +32,8 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// The defaults for some endpoints and a login.
+    /// The defaults for some endpoints and a login: 30 s for a request, of which 3 s for a connection and 1 s of
+    /// patience; 32 requests at the same time; answers up to 256 MiB.
     pub fn new(endpoints: Vec<Endpoint>, auth: Auth) -> Self {
         Self {
             endpoints,
@@ -38,6 +42,7 @@ impl Connection {
             tls: Tls::default(),
             timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(3),
+            patience: Duration::from_secs(1),
             max_concurrent: 32,
             max_answer: 256 << 20,
         }
@@ -51,6 +56,6 @@ pub struct Tls {
     pub ca: Option<Vec<u8>>,
     /// Our certificate and its key in PEM.
     pub identity: Option<SecretSlice<u8>>,
-    /// Trusts every certificate.
+    /// Trusts every certificate. The pool says so: once in the log, and by [`super::Pool::is_unverified`].
     pub insecure_skip_verify: bool,
 }

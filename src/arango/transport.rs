@@ -1,6 +1,6 @@
 //! One request and one answer, and the seam between the typed client and whatever carries them.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -13,6 +13,11 @@ use super::{Error, error::ErrorBody};
 pub trait Transport: Send + Sync {
     /// Sends one request. An answer of any status is `Ok`; an error means that there is none to be had.
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, Error>>;
+
+    /// Waits between two requests that belong together. A model without a clock of its own waits for nothing.
+    fn pause(&self, time: Duration) -> BoxFuture<'_, ()> {
+        Box::pin(tokio::time::sleep(time))
+    }
 }
 
 /// One request. Its body may hold a password, so `Debug` leaves it out.
@@ -32,6 +37,8 @@ pub struct Request {
     pub repeat: Repeat,
     /// Whether it carries the connection's login.
     pub authenticated: bool,
+    /// Its whole time, where that is not the transport's own.
+    pub timeout: Option<Duration>,
 }
 
 /// What may be done when a request was sent and no answer came.
@@ -59,7 +66,16 @@ impl Request {
     pub fn new(method: Method, path: impl Into<String>) -> Self {
         let path = path.into();
         let repeat = Repeat::of(&method, &path);
-        Self { method, path, body: None, affinity: None, coordinator: None, repeat, authenticated: true }
+        Self {
+            method,
+            path,
+            body: None,
+            affinity: None,
+            coordinator: None,
+            repeat,
+            authenticated: true,
+            timeout: None,
+        }
     }
 
     /// With a JSON body.
@@ -73,6 +89,13 @@ impl Request {
     #[must_use]
     pub fn repeat(mut self, repeat: Repeat) -> Self {
         self.repeat = repeat;
+        self
+    }
+
+    /// With a time of its own, for the few that the server takes longer for than for all others.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
         self
     }
 

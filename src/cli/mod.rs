@@ -1,9 +1,12 @@
 //! The command line: what was typed becomes a command, a command becomes an exit code.
 
+mod cluster;
 pub mod connection;
 mod control_plane;
 pub mod crds;
 pub mod demo;
+mod duration;
+mod output;
 pub mod rbac;
 pub mod request;
 pub mod run;
@@ -30,6 +33,7 @@ enum Command {
     Crds(crds::CrdsArgs),
     /// Run an in-memory ArangoDB 3.12 that answers over HTTP.
     StandIn(stand_in::Args),
+    Cluster(cluster::ClusterArgs),
     Request(request::RequestArgs),
     // Hidden: the files that it writes are in the repository.
     #[command(hide = true)]
@@ -50,6 +54,7 @@ pub fn main() -> ExitCode {
         Command::Crds(args) => crds::run(&args),
         Command::Rbac(args) => rbac::run(&args),
         Command::StandIn(args) => stand_in::run(&args),
+        Command::Cluster(args) => block_on(cluster::run(args)),
         Command::Request(args) => block_on(request::run(args)),
         Command::Version => {
             println!("arango-operator {}", env!("CARGO_PKG_VERSION"));

@@ -11,7 +11,7 @@ use http::Method;
 
 use super::connection::ConnectionArgs;
 use crate::{
-    arango::Request,
+    arango::{Client, Pool, Request},
     core::{DatabaseName, encode_segment},
 };
 
@@ -31,6 +31,9 @@ pub struct RequestArgs {
     /// The database, put before the path as `/_db/NAME`
     #[arg(long, value_name = "NAME")]
     database: Option<String>,
+    /// Send it as this user, by a token signed with the deployment's secret: see --jwt-secret-file
+    #[arg(long = "as", value_name = "USER")]
+    as_user: Option<String>,
     #[command(flatten)]
     connection: ConnectionArgs,
 }
@@ -44,7 +47,11 @@ pub async fn run(args: RequestArgs) -> anyhow::Result<ExitCode> {
         Some(body) => request.body(body),
         None => request,
     };
-    let answer = args.connection.client()?.send(request).await?;
+    let connection = match &args.as_user {
+        Some(user) => args.connection.connection_as(user)?,
+        None => args.connection.connection()?,
+    };
+    let answer = Client::new(Pool::new(connection)?).send(request).await?;
     eprintln!("{}", answer.status);
     let mut out = std::io::stdout().lock();
     out.write_all(&answer.body)?;

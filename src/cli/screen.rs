@@ -4,9 +4,12 @@
 use std::{
     fmt::Display,
     io::{IsTerminal, Stderr},
+    pin::pin,
+    time::Duration,
 };
 
 use parking_lot::Mutex;
+use tokio::time::{Instant, interval};
 
 use crate::control_plane::Progress;
 
@@ -73,11 +76,40 @@ impl Screen {
         }
     }
 
+    /// Waits for what may take long. On a terminal a line counts the seconds; elsewhere it is said once, if it takes
+    /// longer than a moment.
+    pub(super) async fn wait<T>(&self, line: impl Display, future: impl Future<Output = T>) -> T {
+        let began = Instant::now();
+        let mut seconds = interval(Duration::from_secs(1));
+        let mut said = self.terminal;
+        let mut future = pin!(future);
+        loop {
+            tokio::select! {
+                outcome = &mut future => {
+                    self.clear();
+                    return outcome;
+                }
+                _ = seconds.tick() => {
+                    let elapsed = began.elapsed().as_secs();
+                    self.draw(format_args!("{line} … {elapsed} s"));
+                    if !said && elapsed > 1 {
+                        self.say(format_args!("{line} …"));
+                        said = true;
+                    }
+                }
+            }
+        }
+    }
+
     /// Clears the line that may be redrawn, for somebody else who writes to standard error.
     pub(super) fn stderr(&self) -> Stderr {
+        self.clear();
+        std::io::stderr()
+    }
+
+    fn clear(&self) {
         if std::mem::take(&mut *self.open.lock()) {
             eprint!("{CLEAR}");
         }
-        std::io::stderr()
     }
 }

@@ -1,13 +1,25 @@
-//! Which coordinator gets the next request: a state machine without clock, randomness or sockets.
+//! Which coordinator gets the next request: a state machine without clock, randomness or sockets. Everything that
+//! is seen of a coordinator is reported to it, with the time; every question is answered from that alone.
 //!
-//! A coordinator works until something is reported against it, is then set aside and probed with growing
-//! delays, and is taken back by the first answer. With none that works, requests still go out, to the one whose
-//! probe is due first: they fail fast, or find the first that is back.
+//! A coordinator *works* until something is reported against it. After something odd (silence, a lost answer) it is
+//! *suspect*: probed at once, and until that tells, asked only where no other works. After a failure it is *aside*:
+//! no request goes there at all, it is probed with growing delays, and the first answer takes it back. One that
+//! is full *rests* for a moment.
+//!
+//! The laws, which `tests.rs` holds to random schedules:
+//! - *one attempt an interval*: of the attempts at a dead coordinator, at most one is a request's between two probes,
+//!   and probes come further and further apart, also if it answers probes and nothing else;
+//! - *no starvation*: whatever is aside or suspect has a probe ahead within a bounded time, and what works gets its
+//!   turn within as many turns as there are coordinators;
+//! - *fair within a request*: a request sees every living coordinator once before it fails, and suspects last.
 
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+#[cfg(test)]
+mod tests;
 
 /// Longest delay before the first probe.
 pub const FIRST_PROBE: Duration = Duration::from_millis(100);
@@ -16,6 +28,14 @@ pub const PROBE_CAP: Duration = Duration::from_secs(10);
 /// Longest delay between two probes while none works: recovery has to be seen within five seconds, and a probe
 /// of a host that swallows packets takes its own time.
 pub const PROBE_CAP_ALONE: Duration = Duration::from_secs(2);
+/// Shortest time between two probes of one that is merely suspect: it may be slow, and slow requests are many.
+pub const SUSPECT_AGAIN: Duration = Duration::from_secs(1);
+/// Longest first rest of a coordinator that is full and doesn't say for how long.
+pub const FIRST_REST: Duration = Duration::from_millis(100);
+/// Longest rest of one that doesn't say for how long.
+pub const REST_CAP: Duration = Duration::from_secs(2);
+/// Longest rest that a coordinator can ask for.
+pub const TOLD_REST_CAP: Duration = Duration::from_secs(60);
 
 /// How requests without affinity are spread.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -27,122 +47,211 @@ pub enum LoadBalancing {
     Random,
 }
 
-/// The state of all coordinators of one deployment, each known by its place in the list of endpoints.
+/// Where a request would like to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// Anywhere.
+    Any,
+    /// To the same coordinator as all others with this number, while that works.
+    Affinity(u64),
+    /// To this one and no other, whatever is known of it.
+    Only(usize),
+}
+
+/// Where it goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pick {
+    /// To this one, now.
+    Ask(usize),
+    /// Whoever is left rests until then. Ask again at that time.
+    Wait(Duration),
+    /// Nobody is left: all were tried, or are known not to answer.
+    Nobody,
+}
+
+/// The state of all coordinators of one deployment, each known by its place in the list of endpoints. Every `now`
+/// is the time since some fixed moment.
 #[derive(Debug, Clone)]
 pub struct Balancer {
     strategy: LoadBalancing,
     next: usize,
-    coordinators: Vec<Health>,
+    coordinators: Vec<Coordinator>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Health {
     Works,
-    /// Something odd happened; it serves on, and a probe is to tell.
     Suspect,
-    Aside {
-        due: Duration,
-        delay: Duration,
-    },
+    Aside,
+}
+
+#[derive(Debug, Clone)]
+struct Coordinator {
+    health: Health,
+    /// When the next probe is due, unless it works or is being probed.
+    due: Duration,
+    probing: bool,
+    /// When the last probe began.
+    probed: Option<Duration>,
+    /// The delay before the last probe. Only a request's answer sets it back: one that answers probes and fails
+    /// requests shall not be tried anew every hundred milliseconds.
+    delay: Duration,
+    rests_until: Duration,
+    rest: Duration,
+}
+
+impl Coordinator {
+    const NEW: Self = Self {
+        health: Health::Works,
+        due: Duration::ZERO,
+        probing: false,
+        probed: None,
+        delay: Duration::ZERO,
+        rests_until: Duration::ZERO,
+        rest: Duration::ZERO,
+    };
+
+    /// It answers. `true` if it had been set aside.
+    fn take_back(&mut self) -> bool {
+        std::mem::replace(&mut self.health, Health::Works) == Health::Aside
+    }
+
+    fn awaits_probe(&self) -> bool {
+        self.health != Health::Works && !self.probing
+    }
 }
 
 impl Balancer {
     /// All coordinators are taken to work until one is reported.
     pub fn new(count: usize, strategy: LoadBalancing) -> Self {
-        Self { strategy, next: 0, coordinators: vec![Health::Works; count] }
+        Self { strategy, next: 0, coordinators: vec![Coordinator::NEW; count] }
     }
 
     /// Whether requests are offered to it.
     pub fn works(&self, coordinator: usize) -> bool {
-        matches!(self.coordinators.get(coordinator), Some(Health::Works | Health::Suspect))
+        self.coordinators.get(coordinator).is_some_and(|it| it.health != Health::Aside)
     }
 
-    /// The coordinator for a request that has been to `tried` already; `None` when all have been tried.
-    pub fn pick(&mut self, affinity: Option<u64>, tried: &[usize], random: u64) -> Option<usize> {
-        let count = self.coordinators.len();
-        let open = |i: &usize| !tried.contains(i) && self.works(*i);
-        let picked = match (affinity, self.strategy) {
-            // Rendezvous hashing: everybody keeps his coordinator but those whose own one went or came back.
-            (Some(affinity), _) => (0..count).filter(open).max_by_key(|i| weight(affinity, *i)),
-            (None, LoadBalancing::RoundRobin) => {
-                let turn = (0..count).map(|step| (self.next + step) % count).find(open);
-                if let Some(turn) = turn {
-                    self.next = (turn + 1) % count;
+    /// The coordinator for a request that has been to `tried` already.
+    pub fn pick(&mut self, wish: Wish, tried: &[usize], now: Duration, random: u64) -> Pick {
+        if let Wish::Only(only) = wish {
+            return match self.coordinators.get(only) {
+                Some(it) if !tried.contains(&only) && it.rests_until > now => Pick::Wait(it.rests_until),
+                Some(_) if !tried.contains(&only) => Pick::Ask(only),
+                _ => Pick::Nobody,
+            };
+        }
+        let left = self.coordinators.iter().enumerate().filter(|(i, _)| !tried.contains(i));
+        let left: Vec<_> = left.filter(|(_, it)| it.health != Health::Aside).collect();
+        for health in [Health::Works, Health::Suspect] {
+            let open = left.iter().filter(|(_, it)| it.health == health && it.rests_until <= now);
+            let open: Vec<usize> = open.map(|(i, _)| *i).collect();
+            if let Some(picked) = self.choose(wish, &open, random) {
+                if wish == Wish::Any {
+                    self.next = (picked + 1) % self.coordinators.len().max(1);
                 }
-                turn
+                return Pick::Ask(picked);
             }
-            (None, LoadBalancing::Random) => {
-                let working = (0..count).filter(open).count();
-                (working > 0).then(|| nth(random, working)).and_then(|n| (0..count).filter(open).nth(n))
-            }
-        };
-        picked.or_else(|| {
-            let aside = self.coordinators.iter().enumerate().filter(|(i, _)| !tried.contains(i));
-            let due = aside.filter_map(|(i, health)| match health {
-                Health::Aside { due, .. } => Some((*due, i)),
-                Health::Works | Health::Suspect => None,
-            });
-            due.min().map(|(_, i)| i)
-        })
+        }
+        left.iter().map(|(_, it)| it.rests_until).min().map_or(Pick::Nobody, Pick::Wait)
     }
 
-    /// It answered. `true` if it had been set aside.
-    pub fn answered(&mut self, coordinator: usize) -> bool {
-        let Some(health) = self.coordinators.get_mut(coordinator) else { return false };
-        let was_aside = matches!(health, Health::Aside { .. });
-        *health = Health::Works;
-        was_aside
+    fn choose(&self, wish: Wish, open: &[usize], random: u64) -> Option<usize> {
+        let count = self.coordinators.len();
+        match (wish, self.strategy) {
+            // Rendezvous hashing: everybody keeps his coordinator but those whose own one went or came back.
+            (Wish::Affinity(affinity), _) => open.iter().max_by_key(|i| weight(affinity, **i)).copied(),
+            (_, LoadBalancing::RoundRobin) => {
+                open.iter().min_by_key(|i| (**i + count - self.next) % count).copied()
+            }
+            (_, LoadBalancing::Random) => open.get(nth(random, open.len())?).copied(),
+        }
+    }
+
+    /// It answered a request. `true` if it had been set aside.
+    pub fn served(&mut self, coordinator: usize) -> bool {
+        let Some(it) = self.coordinators.get_mut(coordinator) else { return false };
+        (it.delay, it.rest) = (Duration::ZERO, Duration::ZERO);
+        it.take_back()
+    }
+
+    /// It answered that it is full, and maybe for how long. `true` if it had been set aside.
+    pub fn full(&mut self, coordinator: usize, told: Option<Duration>, now: Duration, random: u64) -> bool {
+        let Some(it) = self.coordinators.get_mut(coordinator) else { return false };
+        if let Some(told) = told {
+            // Not a moment sooner than it said, and not all at the same moment.
+            let told = told.min(TOLD_REST_CAP);
+            it.rests_until = it.rests_until.max(now + told + jittered(told / 4, random));
+        } else if it.rests_until <= now {
+            // Fifty requests that were on their way tell of the same queue.
+            it.rest = (it.rest * 2).clamp(FIRST_REST, REST_CAP);
+            it.rests_until = now + jittered(it.rest, random);
+        }
+        it.take_back()
     }
 
     /// A connection to it failed, or it said that it does not serve. `true` if it worked until now.
     pub fn failed(&mut self, coordinator: usize, now: Duration, random: u64) -> bool {
+        // Fifty requests that were on their way tell of the same death: only what a probe finds counts again.
+        self.works(coordinator) && self.set_aside(coordinator, now, random)
+    }
+
+    /// It is silent, or broke an answer off: a probe shall tell.
+    pub fn suspected(&mut self, coordinator: usize, now: Duration) {
+        if let Some(it) = self.coordinators.get_mut(coordinator)
+            && it.health == Health::Works
+        {
+            it.health = Health::Suspect;
+            it.due = it.probed.map_or(now, |probed| now.max(probed + SUSPECT_AGAIN));
+        }
+    }
+
+    /// It answered a probe. `true` if it had been set aside.
+    pub fn probe_answered(&mut self, coordinator: usize) -> bool {
+        let Some(it) = self.coordinators.get_mut(coordinator) else { return false };
+        it.probing = false;
+        it.take_back()
+    }
+
+    /// It did not answer a probe. `true` if it worked until now.
+    pub fn probe_failed(&mut self, coordinator: usize, now: Duration, random: u64) -> bool {
+        let Some(it) = self.coordinators.get_mut(coordinator) else { return false };
+        it.probing = false;
+        // A request that it answered meanwhile is worth more.
+        it.health != Health::Works && self.set_aside(coordinator, now, random)
+    }
+
+    fn set_aside(&mut self, coordinator: usize, now: Duration, random: u64) -> bool {
         let alone = !(0..self.coordinators.len()).any(|i| i != coordinator && self.works(i));
         let cap = if alone { PROBE_CAP_ALONE } else { PROBE_CAP };
-        let Some(health) = self.coordinators.get_mut(coordinator) else { return false };
-        let (worked, delay) = match *health {
-            Health::Works | Health::Suspect => (true, FIRST_PROBE),
-            // Fifty requests that were on their way tell of the same death: only the probe that was due counts.
-            Health::Aside { due, .. } if now < due => return false,
-            Health::Aside { delay, .. } => (false, (delay * 2).min(cap)),
-        };
-        *health = Health::Aside { due: now + jittered(delay, random), delay };
+        let Some(it) = self.coordinators.get_mut(coordinator) else { return false };
+        let worked = it.health != Health::Aside;
+        it.health = Health::Aside;
+        it.delay = (it.delay * 2).clamp(FIRST_PROBE, cap);
+        it.due = now + jittered(it.delay, random);
         if alone {
-            for health in &mut self.coordinators {
-                if let Health::Aside { due, .. } = health {
-                    *due = (*due).min(now + PROBE_CAP_ALONE);
-                }
+            for it in &mut self.coordinators {
+                it.due = it.due.min(now + PROBE_CAP_ALONE);
             }
         }
         worked
     }
 
-    /// It answered too late or broke an answer off: a probe shall tell, requests still go there.
-    pub fn suspected(&mut self, coordinator: usize) {
-        if let Some(health @ Health::Works) = self.coordinators.get_mut(coordinator) {
-            *health = Health::Suspect;
-        }
-    }
-
-    /// When the next probe is due; `None` if all work.
+    /// When the next probe is due; `None` if all work or are being probed.
     pub fn next_probe(&self) -> Option<Duration> {
-        self.coordinators
-            .iter()
-            .filter_map(|health| match health {
-                Health::Works => None,
-                Health::Suspect => Some(Duration::ZERO),
-                Health::Aside { due, .. } => Some(*due),
-            })
-            .min()
+        self.coordinators.iter().filter(|it| it.awaits_probe()).map(|it| it.due).min()
     }
 
-    /// The coordinators to probe now; each has to be reported as answered or failed afterwards.
-    pub fn due(&self, now: Duration) -> Vec<usize> {
-        let due = |health: &Health| match health {
-            Health::Works => false,
-            Health::Suspect => true,
-            Health::Aside { due, .. } => *due <= now,
-        };
-        (0..self.coordinators.len()).filter(|i| self.coordinators.get(*i).is_some_and(due)).collect()
+    /// The coordinators to probe now. Each has to be reported by [`Self::probe_answered`] or
+    /// [`Self::probe_failed`]; it isn't probed again before.
+    pub fn begin_probes(&mut self, now: Duration) -> Vec<usize> {
+        let due = self.coordinators.iter_mut().enumerate();
+        let due = due.filter(|(_, it)| it.awaits_probe() && it.due <= now);
+        due.map(|(i, it)| {
+            (it.probing, it.probed) = (true, Some(now));
+            i
+        })
+        .collect()
     }
 }
 
@@ -175,164 +284,7 @@ fn mix(value: u64) -> u64 {
     value ^ (value >> 31)
 }
 
-/// A place below `count`, which is not zero.
-fn nth(random: u64, count: usize) -> usize {
-    usize::try_from(random % (count as u64)).unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    #[test]
-    fn round_robin_takes_turns_and_skips_what_is_aside() {
-        let mut balancer = Balancer::new(3, LoadBalancing::RoundRobin);
-        let turns = |balancer: &mut Balancer| -> Vec<usize> {
-            (0..4).filter_map(|_| balancer.pick(None, &[], 0)).collect()
-        };
-        assert_eq!(turns(&mut balancer), [0, 1, 2, 0]);
-        assert!(balancer.failed(1, SECOND, 0));
-        assert_eq!(turns(&mut balancer), [2, 0, 2, 0]);
-        assert!(balancer.answered(1));
-        assert_eq!(turns(&mut balancer), [1, 2, 0, 1]);
-    }
-
-    #[test]
-    fn delays_double_up_to_the_cap_and_only_when_a_probe_was_due() {
-        let mut balancer = Balancer::new(2, LoadBalancing::RoundRobin);
-        let mut now = SECOND;
-        assert!(balancer.failed(0, now, u64::MAX));
-        let first = balancer.next_probe().unwrap();
-        assert!(!balancer.failed(0, now, u64::MAX), "the same death told twice");
-        assert_eq!(balancer.next_probe(), Some(first));
-        let mut longest = Duration::ZERO;
-        for _ in 0..20 {
-            let due = balancer.next_probe().unwrap();
-            longest = longest.max(due.saturating_sub(now));
-            now = due;
-            assert_eq!(balancer.due(now), [0]);
-            balancer.failed(0, now, 0);
-        }
-        assert!(longest >= PROBE_CAP / 2 && longest <= PROBE_CAP, "{longest:?}");
-    }
-
-    #[test]
-    fn when_the_last_one_fails_the_others_are_probed_soon() {
-        let mut balancer = Balancer::new(2, LoadBalancing::RoundRobin);
-        let mut now = SECOND;
-        for _ in 0..20 {
-            balancer.failed(0, now, u64::MAX);
-            now = balancer.next_probe().unwrap();
-        }
-        balancer.failed(0, now, u64::MAX);
-        balancer.failed(1, now, 0);
-        assert!(balancer.next_probe().unwrap() <= now + PROBE_CAP_ALONE);
-        now += PROBE_CAP_ALONE;
-        assert_eq!(balancer.due(now), [0, 1]);
-    }
-
-    #[test]
-    fn a_suspect_serves_on_and_is_probed_at_once() {
-        let mut balancer = Balancer::new(1, LoadBalancing::RoundRobin);
-        balancer.suspected(0);
-        assert!(balancer.works(0));
-        assert_eq!(balancer.due(Duration::ZERO), [0]);
-        assert!(!balancer.answered(0));
-        assert_eq!(balancer.next_probe(), None);
-    }
-
-    #[derive(Debug, Clone)]
-    enum Report {
-        Answered(usize),
-        Failed(usize, u64),
-        Suspected(usize),
-        Time(u64),
-    }
-
-    fn reports() -> impl Strategy<Value = Vec<Report>> {
-        let one = prop_oneof![
-            (0..5_usize).prop_map(Report::Answered),
-            (0..5_usize, any::<u64>()).prop_map(|(i, random)| Report::Failed(i, random)),
-            (0..5_usize).prop_map(Report::Suspected),
-            (0..20_000_u64).prop_map(Report::Time),
-        ];
-        prop::collection::vec(one, 0..60)
-    }
-
-    fn strategies() -> impl Strategy<Value = LoadBalancing> {
-        prop_oneof![Just(LoadBalancing::RoundRobin), Just(LoadBalancing::Random)]
-    }
-
-    fn after(strategy: LoadBalancing, reports: &[Report]) -> (Balancer, Duration) {
-        let mut balancer = Balancer::new(5, strategy);
-        let mut now = Duration::ZERO;
-        for report in reports {
-            match *report {
-                Report::Answered(i) => drop(balancer.answered(i)),
-                Report::Failed(i, random) => drop(balancer.failed(i, now, random)),
-                Report::Suspected(i) => balancer.suspected(i),
-                Report::Time(millis) => now += Duration::from_millis(millis),
-            }
-        }
-        (balancer, now)
-    }
-
-    proptest! {
-        #[test]
-        fn a_request_visits_every_coordinator_once_and_working_ones_first(
-            strategy in strategies(), reports in reports(), random: u64, affinity: Option<u64>,
-        ) {
-            let (mut balancer, _) = after(strategy, &reports);
-            let mut tried = Vec::new();
-            while let Some(picked) = balancer.pick(affinity, &tried, random) {
-                prop_assert!(!tried.contains(&picked));
-                let untried_works = (0..5).any(|i| !tried.contains(&i) && balancer.works(i));
-                prop_assert_eq!(balancer.works(picked), untried_works);
-                tried.push(picked);
-            }
-            tried.sort_unstable();
-            prop_assert_eq!(tried, vec![0, 1, 2, 3, 4]);
-        }
-
-        #[test]
-        fn affinity_keeps_its_coordinator_whatever_happens_to_others(
-            strategy in strategies(), reports in reports(), affinity: u64, random: u64,
-        ) {
-            let mine = Balancer::new(5, strategy).pick(Some(affinity), &[], 0).unwrap();
-            let (mut balancer, _) = after(strategy, &reports);
-            let picked = balancer.pick(Some(affinity), &[], random).unwrap();
-            if balancer.works(mine) {
-                prop_assert_eq!(picked, mine);
-            }
-            let again = balancer.pick(Some(affinity), &[], random.wrapping_add(1)).unwrap();
-            prop_assert_eq!(again, picked);
-        }
-
-        #[test]
-        fn with_none_that_works_the_one_due_first_is_offered_and_due_within_two_seconds(
-            strategy in strategies(), reports in reports(), random: u64,
-        ) {
-            let (mut balancer, now) = after(strategy, &reports);
-            for i in 0..5 { balancer.failed(i, now, random); }
-            let due = balancer.next_probe().unwrap();
-            prop_assert!(due <= now + PROBE_CAP_ALONE);
-            let first = balancer.pick(None, &[], random).unwrap();
-            prop_assert!(balancer.due(due.max(now)).contains(&first));
-            prop_assert!(balancer.answered(first));
-            prop_assert_eq!(balancer.pick(None, &[], random), Some(first));
-        }
-
-        #[test]
-        fn whatever_does_not_work_has_a_probe_within_the_cap(reports in reports()) {
-            let (balancer, now) = after(LoadBalancing::RoundRobin, &reports);
-            let all_due = balancer.due(now + PROBE_CAP);
-            for i in (0..5).filter(|i| !balancer.works(*i)) {
-                prop_assert!(all_due.contains(&i));
-            }
-        }
-    }
+/// A place below `count`, if there is any.
+fn nth(random: u64, count: usize) -> Option<usize> {
+    usize::try_from(random.checked_rem(count as u64)?).ok()
 }

@@ -99,6 +99,10 @@ impl Transport for Wire {
             Ok(Response { status: answer.status, body: answer.body, coordinator: 0 })
         })
     }
+
+    fn pause(&self, _: Duration) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 impl World {

@@ -1,16 +1,17 @@
-//! The pool and the login against servers that misbehave on purpose.
+//! The client against servers that misbehave on purpose.
 
+mod cluster;
+mod health;
+mod login;
 mod server;
+mod settle;
+mod tls;
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
 };
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures::future::join_all;
 use http::Method;
 use secrecy::SecretString;
@@ -37,12 +38,6 @@ fn connection(endpoints: Vec<Endpoint>, auth: Auth) -> Connection {
 
 fn pool(endpoints: Vec<Endpoint>, auth: Auth) -> Pool {
     Pool::new(connection(endpoints, auth)).unwrap()
-}
-
-fn token(number: usize) -> String {
-    let exp = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + 3600;
-    let payload = URL_SAFE_NO_PAD.encode(json!({"exp": exp, "n": number}).to_string());
-    format!("e30.{payload}.{number}")
 }
 
 fn databases(_: &Seen) -> Reply {
@@ -92,89 +87,6 @@ async fn a_dead_coordinator_is_taken_back_without_a_request() {
 }
 
 #[tokio::test]
-async fn fifty_waiters_share_one_login_and_one_refusal() {
-    let logins = Arc::new(AtomicUsize::new(0));
-    for status in [200, 401] {
-        let count = Arc::clone(&logins);
-        count.store(0, Ordering::SeqCst);
-        let server = Server::start(move |seen| match seen.path.as_str() {
-            "/_open/auth" => {
-                assert_eq!(seen.authorization, None);
-                count.fetch_add(1, Ordering::SeqCst);
-                if status == 200 { Reply::Json(200, json!({"jwt": token(1)})) } else { error(401, 401) }
-            }
-            _ if seen.authorization == Some(format!("bearer {}", token(1))) => ok(vec!["_system"]),
-            _ => error(401, 11),
-        })
-        .await;
-        let client = Client::new(pool(vec![server.endpoint()], jwt()));
-        let answers = join_all((0..50).map(|_| client.databases())).await;
-        assert_eq!(logins.load(Ordering::SeqCst), 1);
-        for answer in answers {
-            match answer {
-                Ok(_) => assert_eq!(status, 200),
-                Err(error) => {
-                    assert_eq!((error.class(), status), (Class::LoginRefused, 401));
-                    assert!(!format!("{error} {error:?}").contains(CANARY));
-                }
-            }
-        }
-    }
-}
-
-/// A server whose tokens are good for as long as it says.
-async fn forgetful(good: Arc<AtomicUsize>) -> Server {
-    let minted = AtomicUsize::new(0);
-    Server::start(move |seen| {
-        if seen.path == "/_open/auth" {
-            let number = minted.fetch_add(1, Ordering::SeqCst) + 1;
-            return Reply::Json(200, json!({"jwt": token(number)}));
-        }
-        let number = seen.authorization.as_ref().and_then(|text| text.rsplit('.').next()?.parse().ok());
-        let is_good = number.is_some_and(|number: usize| number >= good.load(Ordering::SeqCst));
-        if is_good { ok(vec!["_system"]) } else { error(401, 11) }
-    })
-    .await
-}
-
-#[tokio::test]
-async fn a_token_that_is_refused_is_renewed_once_for_all() {
-    let good = Arc::new(AtomicUsize::new(1));
-    let server = forgetful(Arc::clone(&good)).await;
-    let client = Client::new(pool(vec![server.endpoint()], jwt()).with_moment(Duration::ZERO));
-    client.databases().await.unwrap();
-    good.store(2, Ordering::SeqCst);
-    for answer in join_all((0..20).map(|_| client.databases())).await {
-        answer.unwrap();
-    }
-    assert_eq!(server.count("/_open/auth"), 2);
-}
-
-#[tokio::test]
-async fn a_second_401_is_the_answer() {
-    let server = forgetful(Arc::new(AtomicUsize::new(usize::MAX))).await;
-    let old = pool(vec![server.endpoint()], jwt()).with_moment(Duration::ZERO);
-    let error = Client::new(old).databases().await.unwrap_err();
-    assert_eq!(error.class(), Class::Denied);
-    assert_eq!((server.count("/_open/auth"), server.count(DATABASES)), (2, 2));
-    // A token of this moment can't be the reason, so nothing is renewed or repeated.
-    Client::new(pool(vec![server.endpoint()], jwt())).databases().await.unwrap_err();
-    assert_eq!((server.count("/_open/auth"), server.count(DATABASES)), (3, 3));
-}
-
-#[tokio::test]
-async fn a_server_without_authentication_is_asked_without_a_token() {
-    let server =
-        Server::start(|seen| if seen.path == "/_open/auth" { error(404, 404) } else { ok(vec!["_system"]) })
-            .await;
-    let client = Client::new(pool(vec![server.endpoint()], jwt()));
-    client.databases().await.unwrap();
-    client.databases().await.unwrap();
-    assert_eq!(server.count("/_open/auth"), 1);
-    assert!(server.seen().iter().all(|seen| seen.authorization.is_none()));
-}
-
-#[tokio::test]
 async fn a_lost_answer_is_repeated_only_where_that_is_safe() {
     let broken = Server::start(|_| Reply::Hangup).await;
     let sound =
@@ -182,8 +94,7 @@ async fn a_lost_answer_is_repeated_only_where_that_is_safe() {
     let endpoints = || vec![broken.endpoint(), sound.endpoint()];
 
     let client = Client::new(pool(endpoints(), Auth::None));
-    let name = DatabaseName::parse("shop").unwrap();
-    let error = client.create_database(&name, &DatabaseOptions::default()).await.unwrap_err();
+    let error = client.call(Request::new(Method::POST, "/_api/x")).await.unwrap_err();
     assert!(matches!(error, Error::Lost { .. }), "{error}");
     assert!(error.may_have_run());
     assert_eq!((broken.seen().len(), sound.seen().len()), (1, 0));
@@ -201,7 +112,7 @@ async fn a_starting_coordinator_passes_every_request_on_and_a_stopping_one_the_s
         let away = Server::start(move |_| error(503, number)).await;
         let sound = Server::start(|_| ok(true)).await;
         let client = Client::new(pool(vec![away.endpoint(), sound.endpoint()], Auth::None));
-        let outcome = client.drop_database(&DatabaseName::parse("shop").unwrap()).await;
+        let outcome = client.call(Request::new(Method::DELETE, "/_api/x")).await;
         assert_eq!(outcome.is_ok(), moves, "{outcome:?}");
         assert_eq!((away.seen().len(), sound.seen().len()), (1, usize::from(moves)));
     }
@@ -241,6 +152,7 @@ async fn waiting_for_a_turn_counts_against_the_time() {
     let sent = |answer: &Result<_, Error>| matches!(answer, Err(Error::TimedOut { sent: true, .. }));
     assert_eq!(answers.iter().filter(|answer| sent(answer)).count(), 1, "{answers:?}");
     assert!(answers.iter().all(Result::is_err));
+    assert_eq!(silent.seen().len(), 1, "no more than one at the same time");
 }
 
 #[tokio::test]

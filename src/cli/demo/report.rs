@@ -5,14 +5,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use comfy_table::{LineStyle, Table, TableStyle};
-
 use super::{
     check::{self, Held},
     kubernetes::Resources,
     manifests,
 };
-use crate::core::{DatabaseName, Scope, UserName, condition::ConditionStatus};
+use crate::{
+    cli::output::table,
+    core::{DatabaseName, Scope, UserName, condition::ConditionStatus},
+};
 
 /// Headings of a table, and more.
 pub(super) struct Style {
@@ -62,13 +63,6 @@ fn cell(held: &Held, user: &UserName, database: &DatabaseName) -> String {
         (None, crate::core::Level::None) => "-".to_owned(),
         (None, wide) => format!("({wide})"),
     }
-}
-
-fn table(header: impl IntoIterator<Item = impl Into<comfy_table::Cell>>) -> Table {
-    let style = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
-    let mut table = Table::new();
-    table.load_style(style).set_header(header);
-    table
 }
 
 /// What is running, for the lines to copy.

@@ -10,21 +10,13 @@ use super::{Fault, FaultRule, KEYS, KINDS, Kind, LIMITS, REFUSE};
 /// The longest time that a rule may name.
 const TIME_MAX: Duration = Duration::from_secs(24 * 3600);
 
-/// Reads a duration: a whole number with its unit, `5ms`, `2s`, or `1m`, up to a day.
+/// Reads a duration such as `5ms`, `2s` or `1m`, up to a day.
 ///
 /// # Errors
 ///
 /// It is none; a sentence says why.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let number: u64 = number.parse().map_err(|_| format!("{text:?} doesn't start with a number; try 5ms"))?;
-    let duration = match unit {
-        "ms" => Duration::from_millis(number),
-        "s" => Duration::from_secs(number),
-        "m" => Duration::from_secs(number.saturating_mul(60)),
-        _ => return Err(format!("{text:?} has no unit that is known; try 5ms, 2s or 1m")),
-    };
+    let duration = crate::core::duration::parse(text)?;
     if duration > TIME_MAX { Err(format!("{text:?} is more than a day")) } else { Ok(duration) }
 }
 
