@@ -25,10 +25,10 @@ fn stand_in(arguments: &[&str]) -> Child {
 /// Reads the lines that say where things are, each with its first words, and gives what follows those.
 async fn places<const N: usize>(child: &mut Child, words: [&str; N]) -> [String; N] {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut places = words.map(str::to_owned);
-    for place in &mut places {
+    let mut places = words.map(|_| String::new());
+    for (place, words) in places.iter_mut().zip(words) {
         let line = lines.next_line().await.unwrap().unwrap();
-        line.strip_prefix(&format!("{place} ")).unwrap().clone_into(place);
+        place.push_str(line.strip_prefix(&format!("{words} ")).unwrap());
     }
     places
 }
