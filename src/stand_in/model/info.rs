@@ -37,17 +37,19 @@ impl Model {
         self.config.coordinator_ids.get(call.coordinator).map(String::as_str)
     }
 
-    /// Any method is taken; details are for administrators, and so is the version itself where the server is hardened.
+    /// Any method is taken. Where the server is hardened, version and details are for administrators; elsewhere they
+    /// are for everybody, which python-arango's tests rely on and the HTTP documentation says otherwise.
     pub(super) fn version(&self, call: &Call<'_>) -> Answer {
         let version = &self.config.version;
         let mut answer = json!({
             "server": "arango", "license": "enterprise", "version": version,
             "apiVersions": ["v0"], "deprecatedApiVersions": [], "requestedApiVersion": "v0",
         });
-        if let (true, Value::Object(answer)) = (self.hides_from(call), &mut answer) {
+        let hidden = self.hides_from(call);
+        if let (true, Value::Object(answer)) = (hidden, &mut answer) {
             answer.remove("version");
         }
-        if call.target.flag("details") && self.is_admin(call.caller) {
+        if call.target.flag("details") && !hidden {
             let mut details = recorded(VERSION_DETAILS);
             details["server-version"] = version.as_str().into();
             details["role"] = self.role().into();

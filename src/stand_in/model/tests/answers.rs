@@ -87,12 +87,18 @@ fn recorded_files_are_there() {
 }
 
 #[test]
-fn details_are_for_administrators() {
-    let mut model = model();
-    model.add_user("alice");
-    model.grant("alice", "_system", "ro");
-    let shown = model.by("alice", Request::get("/_api/version?details=true")).json();
-    assert!(shown.get("details").is_none() && shown["version"].is_string());
+fn details_are_for_everybody_unless_the_server_is_hardened() {
+    for harden in [false, true] {
+        let mut model = model();
+        model.config.harden = harden;
+        model.add_user("alice");
+        model.grant("alice", "_system", "ro");
+        let shown = model.by("alice", Request::get("/_api/version?details=true")).json();
+        assert_eq!(shown["details"].is_object(), !harden);
+        assert_eq!(shown["version"].is_string(), !harden);
+        let shown = model.root(Request::get("/_api/version?details=true")).json();
+        assert!(shown["details"].is_object() && shown["version"].is_string());
+    }
 }
 
 #[test]
