@@ -7,6 +7,7 @@ mod support;
 
 mod operator {
     mod apply;
+    mod asked;
     mod by_hand;
     mod connection;
     mod crash;

@@ -133,6 +133,10 @@ pub struct Status<M> {
     /// Created or Adopted. Present once the resource owns the object on the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
+    /// The annotation arango-operator.dev/reconcile-at that the last pass obeyed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub reconcile_at: Option<String>,
     /// What the kind remembers between passes.
     #[serde(flatten)]
     pub memory: M,
@@ -149,6 +153,7 @@ impl<M: Default> Default for Status<M> {
             conditions: Vec::new(),
             name: None,
             origin: None,
+            reconcile_at: None,
             memory: M::default(),
         }
     }

@@ -25,6 +25,8 @@ pub enum Reason {
     ReferenceMissing,
     /// A write met another one, or a read was older than our last write.
     Retry,
+    /// A person paused it.
+    Paused,
     /// Another resource declares the same thing.
     Conflict,
     /// What is declared can't be.
@@ -55,6 +57,7 @@ impl Reason {
             Self::SecretMissing => "SecretMissing",
             Self::ReferenceMissing => "ReferenceMissing",
             Self::Retry => "Retry",
+            Self::Paused => "Paused",
             Self::Conflict => "Conflict",
             Self::Invalid => "Invalid",
             Self::PasswordMissing => "PasswordMissing",
@@ -84,7 +87,8 @@ impl Reason {
             | Self::CollectionMissing
             | Self::SecretMissing
             | Self::ReferenceMissing
-            | Self::Retry => false,
+            | Self::Retry
+            | Self::Paused => false,
         }
     }
 
@@ -94,6 +98,7 @@ impl Reason {
             Self::ClusterMissing
             | Self::SecretMissing
             | Self::ReferenceMissing
+            | Self::Paused
             | Self::Conflict
             | Self::Invalid
             | Self::PasswordMissing

@@ -26,6 +26,7 @@ use super::{
 use crate::{
     core::backoff,
     kinds::{Kind, Need},
+    reconcile::snapshot::SETTLING,
 };
 
 /// Passes of one kind at the same time. Requests to a server are bounded by its own limit, so this only bounds
@@ -285,6 +286,8 @@ impl Next {
                 return Action::await_change();
             }
             Self::Soon => backoff::jitter(SOON, random),
+            // A little later than that, and so after it also where the jitter takes some of it away.
+            Self::Settling => SETTLING + backoff::jitter(SOON, random),
             Self::Again => backoff::delay(context.failed(resource), AGAIN, RETRY_MAX, random),
             Self::Retry(reason) if reason.is_woken() => backoff::jitter(SLOW, random),
             Self::Retry(_) => backoff::delay(context.failed(resource), RETRY, RETRY_MAX, random),
@@ -297,6 +300,7 @@ impl Next {
             Self::Gone => "Gone",
             Self::InOrder => crate::core::Reason::Ready.as_str(),
             Self::Soon => "Waiting",
+            Self::Settling => "Settling",
             Self::Again => "Outdated",
             Self::Retry(reason) => reason.as_str(),
         }

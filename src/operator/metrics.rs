@@ -64,7 +64,7 @@ impl Default for Metrics {
         let left_behind = Family::default();
         registry.register(
             "left_behind",
-            "Objects that stayed on the server because their ArangoCluster was gone",
+            "Objects that were to be removed and stayed on the server: their ArangoCluster was gone, or a person let them go",
             left_behind.clone(),
         );
         let connected = Gauge::default();

@@ -4,6 +4,7 @@
 //! one controller ([`controller`]), all of them share one [`context`]. A pass ([`pass`]) is the flow of
 //! [`crate::reconcile`] with Kubernetes around it.
 
+pub mod asks;
 pub mod clusters;
 pub mod connections;
 pub mod context;
@@ -13,8 +14,10 @@ pub mod index;
 pub mod metrics;
 pub mod pass;
 pub mod rbac;
+pub mod removal;
 pub mod secrets;
 pub mod store;
+pub mod tell;
 pub mod wake;
 
 use std::{

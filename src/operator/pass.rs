@@ -2,29 +2,32 @@
 
 use std::time::{Duration, Instant};
 
-use kube::{Resource, ResourceExt, core::object::HasStatus, runtime::events::EventType};
-use tracing::{debug, info};
+use kube::{Resource, ResourceExt, core::object::HasStatus};
+use tracing::debug;
 
 use super::{
+    asks::{self, Asks},
     connections::Connected,
     context::Context,
     controller::{KindContext, index},
     index::{Id, Key, Ref},
+    removal,
     secrets::NamespaceSecrets,
     store::{StoreError, Stored},
+    tell::{call_for_a_person, tell},
 };
 use crate::{
     core::{
-        Because, Consent, Hold, Origin, Reason, Status, Verdict,
+        Consent, Hold, Origin, Reason, Status, Verdict,
         claim::{Claimant, holder},
-        condition::{READY, conditions},
+        condition::conditions,
     },
     kinds::Kind,
-    reconcile::{Look, Outcome, Target, drive},
+    reconcile::{Look, Target, drive, snapshot::SETTLING},
 };
 
 /// How old what is known of a server may be for a resource that has just changed.
-const FRESH: Duration = Duration::from_secs(1);
+pub(super) const FRESH: Duration = Duration::from_secs(1);
 
 /// A resource that has just been applied and waits for another one that was applied with it says so only after this
 /// time: most such waits are over by then, and two writes are saved.
@@ -41,6 +44,8 @@ pub enum Next {
     Again,
     /// It waits, and it is too early to say so.
     Soon,
+    /// It was looked at because a person asked, and our own last write is too young for that look to be the last.
+    Settling,
     /// It waits, or failed.
     Retry(Reason),
 }
@@ -74,10 +79,12 @@ async fn look_after<K: Kind>(
     let desired = K::desired(resource, &context.lookup(namespace));
     let object = index::<K>(context, resource, desired.as_ref().ok());
     if resource.meta().deletion_timestamp.is_some() {
-        return remove(shared, resource_ref, stored, &cluster, desired.ok()).await;
+        return removal::remove(shared, resource_ref, stored, &cluster, desired.ok()).await;
     }
 
+    let asks = Asks::of(resource.annotations()).and_then(Asks::pause);
     let verdict = match (&desired, object) {
+        _ if let Err(hold) = asks => Err(hold),
         (Err(hold), _) => Err(hold.clone()),
         (Ok(_), None) => Err(Hold::invalid("the resource declares nothing")),
         (Ok(_), Some(object)) => owner(shared, resource_ref, &object),
@@ -99,7 +106,13 @@ async fn look_after<K: Kind>(
     let (origin, memory) = stored.remembered();
     let generation = resource.meta().generation.unwrap_or_default();
     let was_ready = resource.status().is_some_and(|status| status.was_ready(generation));
-    let look = look(context, resource_ref, &connection, was_ready);
+    let asked = is_asked_for::<K>(resource);
+    let obeyed = !asked || connection.server.has_settled() || context.waits_for(resource_ref) >= SETTLING;
+    let look = if asked {
+        Look { since: Instant::now(), removing: false }
+    } else {
+        look(context, resource_ref, &connection, was_ready)
+    };
     let started = Instant::now();
     // The finalizer comes before the first write, also where an adopted object is to be removed only since lately.
     if let Some(origin) = origin
@@ -133,7 +146,7 @@ async fn look_after<K: Kind>(
         return Ok(Next::Soon);
     }
     let releases = outcome.origin.is_some() && !K::holds(&stored.resource, outcome.origin, &outcome.memory);
-    write::<K>(stored, Some(short_name(&name)), outcome.origin, outcome.memory, &verdict).await?;
+    write::<K>(stored, Some(short_name(&name)), outcome.origin, outcome.memory, &verdict, obeyed).await?;
     if releases {
         // Consent was withdrawn, or what was cut off is at its end: nothing is left to do when the resource goes.
         stored.release().await?;
@@ -146,7 +159,11 @@ async fn look_after<K: Kind>(
     if matches!(verdict.reason, Reason::AccessDenied | Reason::ServerUnavailable) {
         connection.suspect(context);
     }
-    Ok(if verdict.is_ready() { Next::InOrder } else { Next::Retry(verdict.reason) })
+    Ok(match verdict.reason {
+        Reason::Ready if obeyed => Next::InOrder,
+        Reason::Ready => Next::Settling,
+        reason => Next::Retry(reason),
+    })
 }
 
 /// The name without its noun: what the printer column shows.
@@ -187,14 +204,14 @@ fn owner<K: Kind>(shared: &KindContext<K>, resource: &Ref, object: &Key) -> Resu
 
 /// Whether nobody has looked at the ArangoCluster yet. After a start that is so for a moment, and what was Ready before
 /// must not be said to be waiting: its next look wakes the resource.
-fn is_unknown(context: &Context, cluster: &Id) -> bool {
+pub(super) fn is_unknown(context: &Context, cluster: &Id) -> bool {
     context.connection(cluster).is_none()
         && !context.was_tried(cluster)
         && context.find(super::connections::KIND, cluster).is_some()
 }
 
 /// The connection, or what is waited for.
-fn connected(context: &Context, cluster: &Id) -> Result<std::sync::Arc<Connected>, Hold> {
+pub(super) fn connected(context: &Context, cluster: &Id) -> Result<std::sync::Arc<Connected>, Hold> {
     context.connection(cluster).ok_or_else(|| {
         let name = &cluster.name;
         let message = match context.find(super::connections::KIND, cluster) {
@@ -207,6 +224,12 @@ fn connected(context: &Context, cluster: &Id) -> Result<std::sync::Arc<Connected
         };
         Hold::new(Reason::ClusterMissing, message)
     })
+}
+
+/// Whether a person asked for a look that nobody had yet.
+fn is_asked_for<K: Kind>(resource: &K::Resource) -> bool {
+    let asked = asks::reconcile_at(resource.annotations());
+    asked.is_some() && asked != resource.status().and_then(|status| status.reconcile_at.clone())
 }
 
 /// How old what is known may be. A resource in order that is compared with its server because the deployment's
@@ -232,7 +255,7 @@ fn is_too_early<K: Kind>(
 }
 
 /// Says why the resource can't go on. Nothing was touched.
-async fn hold_back<K: Kind>(
+pub(super) async fn hold_back<K: Kind>(
     context: &Context,
     stored: &mut Stored<'_, K::Resource>,
     hold: Hold,
@@ -240,16 +263,19 @@ async fn hold_back<K: Kind>(
     let (origin, memory) = stored.remembered();
     let reason = hold.reason;
     call_for_a_person::<K>(context, stored, reason, &hold.message).await;
-    write::<K>(stored, None, origin, memory, &hold.into()).await?;
+    let obeyed = reason != Reason::Paused;
+    write::<K>(stored, None, origin, memory, &hold.into(), obeyed).await?;
     Ok(Next::Retry(reason))
 }
 
-async fn write<K: Kind>(
+/// Writes the status, if it changed. `obeyed`: what was asked for by annotation is done.
+pub(super) async fn write<K: Kind>(
     stored: &mut Stored<'_, K::Resource>,
     name: Option<String>,
     origin: Option<Origin>,
     memory: K::Memory,
     verdict: &Verdict,
+    obeyed: bool,
 ) -> Result<(), StoreError> {
     let generation = stored.resource.meta().generation.unwrap_or_default();
     let old = stored.resource.status().cloned().unwrap_or_default();
@@ -259,137 +285,15 @@ async fn write<K: Kind>(
         conditions: conditions(&old.conditions, verdict, generation, &now),
         name: name.or(old.name),
         origin,
+        reconcile_at: if obeyed {
+            asks::reconcile_at(stored.resource.annotations())
+        } else {
+            old.reconcile_at
+        },
         memory,
     };
     if !verdict.is_ready() {
         debug!(kind = K::NAME, resource = %Id::of(&stored.resource), %verdict.reason, verdict.message, "not ready");
     }
     stored.write_status(status).await
-}
-
-/// Events, for what the manifest's author would not expect.
-async fn tell<K: Kind>(
-    context: &Context,
-    stored: &Stored<'_, K::Resource>,
-    outcome: &Outcome<K>,
-    name: &str,
-    was_ready: bool,
-) {
-    let resource = &stored.resource;
-    let actions = outcome.done.iter().filter(|step| step.because != Because::Bookkeeping);
-    context.metrics.acted(K::NAME, actions.clone().count());
-    for step in actions.clone() {
-        info!(kind = K::NAME, resource = %Id::of(resource), because = %step.because, "{}", step.action);
-    }
-    let list = |steps: &mut dyn Iterator<Item = String>| steps.collect::<Vec<_>>().join("; ");
-
-    let held_before = resource.status().is_some_and(|status| status.origin.is_some());
-    if !held_before && outcome.origin == Some(Origin::Adopted) {
-        let note = format!("the {name} was there already and is managed from now on");
-        context.event(resource, EventType::Normal, "Adopted", note).await;
-    }
-    let repaired = list(&mut actions.clone().filter(|s| s.because.is_drift()).map(|s| s.action.to_string()));
-    if was_ready && !repaired.is_empty() {
-        context.metrics.repaired(K::NAME);
-        let (reason, what) = match (outcome.existed, K::HOLDS_DATA) {
-            (true, _) => ("DriftRepaired", "was changed by hand and has been put right"),
-            (false, false) => ("Recreated", "was gone from the server and has been made again"),
-            (false, true) => ("Recreated", "was gone from the server and has been made again, empty"),
-        };
-        context.event(resource, EventType::Warning, reason, format!("the {name} {what}: {repaired}")).await;
-    }
-    if outcome.raised_rights {
-        let raised = list(
-            &mut actions.filter(|s| s.risk == crate::core::Risk::RaisesRights).map(|s| s.action.to_string()),
-        );
-        let note = format!("a wider right applies again, so that a level may have risen: {raised}");
-        context.event(resource, EventType::Warning, "RightsRaised", note).await;
-    }
-    call_for_a_person::<K>(context, stored, outcome.verdict.reason, &outcome.verdict.message).await;
-}
-
-/// An Event for what only a person can put right, unless the status says it already.
-async fn call_for_a_person<K: Kind>(
-    context: &Context,
-    stored: &Stored<'_, K::Resource>,
-    reason: Reason,
-    message: &str,
-) {
-    let resource = &stored.resource;
-    let said = resource.status().is_some_and(|status| {
-        status.conditions.iter().any(|c| c.type_ == READY && c.reason == reason.as_str())
-    });
-    if reason.needs_a_person() && !said {
-        context.event(resource, EventType::Warning, reason.as_str(), message.to_owned()).await;
-    }
-}
-
-/// A resource that is being deleted: takes away what it declared, if it consents, and releases it.
-async fn remove<K: Kind>(
-    shared: &KindContext<K>,
-    resource_ref: &Ref,
-    stored: &mut Stored<'_, K::Resource>,
-    cluster: &Id,
-    desired: Option<K::Desired>,
-) -> Result<Next, StoreError> {
-    let context = &*shared.context;
-    if !stored.has_finalizer() {
-        return Ok(Next::Gone);
-    }
-    let (origin, memory) = stored.remembered();
-    let consent = K::consent(&stored.resource, origin);
-    // A broken spec never blocks: what was never read was never managed.
-    let desired = K::remembered(&stored.resource, &memory).or(desired);
-    let (Some(desired), Some(_)) = (desired, origin) else {
-        stored.release().await?;
-        return Ok(Next::Gone);
-    };
-    if !K::holds(&stored.resource, origin, &memory) {
-        stored.release().await?;
-        return Ok(Next::Gone);
-    }
-    if context.find(super::connections::KIND, cluster).is_none() {
-        if consent == Consent::Remove {
-            let note = format!(
-                "the {} stays on the server: the ArangoCluster {} is gone, so there is no way to it",
-                K::describe(&desired),
-                cluster.name
-            );
-            context.metrics.left_behind(K::NAME);
-            context.event(&stored.resource, EventType::Warning, "LeftBehind", note).await;
-        }
-        stored.release().await?;
-        return Ok(Next::Gone);
-    }
-    if is_unknown(context, cluster) {
-        return Ok(Next::Retry(Reason::Pending));
-    }
-    let connection = match connected(context, cluster) {
-        Ok(connection) => connection,
-        Err(hold) => {
-            let hold = Hold::new(Reason::DeletionBlocked, hold.message);
-            return hold_back::<K>(context, stored, hold).await;
-        }
-    };
-
-    let since = Instant::now().checked_sub(FRESH).unwrap_or_else(Instant::now);
-    let look = Look { since, removing: true };
-    let target = Target { desired: &desired, memory, origin, deleting: Some(consent), begun: true };
-    let namespace = &*resource_ref.id.namespace;
-    let secrets = NamespaceSecrets::new(context, namespace);
-    let outcome = drive::<K, _>(&connection.server, &secrets, look, target, stored).await?;
-    let name = K::describe(&desired);
-    tell::<K>(context, stored, &outcome, &name, false).await;
-    if outcome.verdict.is_ready() {
-        stored.release().await?;
-        context.wake(&Key::Object(cluster.clone(), K::object(&desired)));
-        return Ok(Next::Gone);
-    }
-    let told = outcome.verdict.reason == Reason::DeletionBlocked;
-    let verdict = Verdict { reason: Reason::DeletionBlocked, message: outcome.verdict.message };
-    if !told {
-        call_for_a_person::<K>(context, stored, verdict.reason, &verdict.message).await;
-    }
-    write::<K>(stored, None, origin, outcome.memory, &verdict).await?;
-    Ok(Next::Retry(verdict.reason))
 }

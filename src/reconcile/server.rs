@@ -4,12 +4,16 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{Arc, Weak},
+    time::Instant,
 };
 
 use parking_lot::Mutex;
 use tokio::sync::OwnedMutexGuard;
 
-use super::{Look, Part, snapshot::Snapshot};
+use super::{
+    Look, Part,
+    snapshot::{SETTLING, Snapshot},
+};
 use crate::{
     arango::{Client, Error},
     core::UserName,
@@ -22,6 +26,8 @@ pub struct Server {
     /// The account that the client connects with, which is never managed.
     pub account: Option<String>,
     snapshot: Snapshot,
+    /// When we last wrote to it.
+    written: Mutex<Option<Instant>>,
     /// One queue per server user; an entry lives as long as somebody is in it.
     turns: Mutex<HashMap<UserName, Weak<tokio::sync::Mutex<()>>>>,
 }
@@ -35,7 +41,13 @@ impl fmt::Debug for Server {
 impl Server {
     /// A deployment of which nothing is known yet.
     pub fn new(client: Client, account: Option<String>) -> Self {
-        Self { client, account, snapshot: Snapshot::default(), turns: Mutex::default() }
+        Self {
+            client,
+            account,
+            snapshot: Snapshot::default(),
+            written: Mutex::default(),
+            turns: Mutex::default(),
+        }
     }
 
     /// Waits until it is our turn to write to a user and his rights.
@@ -66,18 +78,27 @@ impl Server {
         self.snapshot.read::<P, T>(&self.client, key, look.since, ask).await
     }
 
+    /// Whether every coordinator shows our own last write by now, so that a read that begins now is evidence of
+    /// whatever else was written.
+    pub fn has_settled(&self) -> bool {
+        self.written.lock().is_none_or(|at| at.elapsed() >= SETTLING)
+    }
+
     /// Applies our own write to what is known.
     pub fn amend<P: Part>(&self, key: &P::Key, amendment: impl Fn(&mut P::Value) + Send + Sync + 'static) {
+        *self.written.lock() = Some(Instant::now());
         self.snapshot.amend::<P>(key, amendment);
     }
 
     /// Applies our own write to every part of a sort.
     pub fn amend_all<P: Part>(&self, amendment: impl Fn(&mut P::Value) + Send + Sync + 'static) {
+        *self.written.lock() = Some(Instant::now());
         self.snapshot.amend_all::<P>(amendment);
     }
 
     /// Learns a part from our own write.
     pub fn put<P: Part<Value: Clone>>(&self, key: &P::Key, value: P::Value) {
+        *self.written.lock() = Some(Instant::now());
         self.snapshot.put::<P>(key, value);
     }
 

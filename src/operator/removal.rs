@@ -1,0 +1,125 @@
+//! A resource that is being deleted.
+
+use std::time::Instant;
+
+use kube::{ResourceExt, runtime::events::EventType};
+
+use super::{
+    asks::{self, Asks},
+    connections,
+    context::Context,
+    controller::KindContext,
+    index::{Id, Key, Ref},
+    pass::{FRESH, Next, connected, hold_back, is_unknown, write},
+    secrets::NamespaceSecrets,
+    store::{StoreError, Stored},
+    tell::{call_for_a_person, tell},
+};
+use crate::{
+    core::{Hold, Reason, Verdict},
+    kinds::Kind,
+    reconcile::{Look, Target, drive},
+};
+
+/// A resource that is being deleted: takes away what it declared, if it consents, and releases it.
+pub async fn remove<K: Kind>(
+    shared: &KindContext<K>,
+    resource_ref: &Ref,
+    stored: &mut Stored<'_, K::Resource>,
+    cluster: &Id,
+    desired: Option<K::Desired>,
+) -> Result<Next, StoreError> {
+    let context = &*shared.context;
+    if !stored.has_finalizer() {
+        return Ok(Next::Gone);
+    }
+    let (origin, memory) = stored.remembered();
+    let consent = K::consent(&stored.resource, origin);
+    // A broken spec never blocks: what was never read was never managed.
+    let desired = K::remembered(&stored.resource, &memory).or(desired);
+    let (Some(desired), Some(_)) = (desired, origin) else {
+        stored.release().await?;
+        return Ok(Next::Gone);
+    };
+    if !K::holds(&stored.resource, origin, &memory) {
+        stored.release().await?;
+        return Ok(Next::Gone);
+    }
+    if context.find(connections::KIND, cluster).is_none() {
+        let why = format!("the ArangoCluster {} is gone, so there is no way to it", cluster.name);
+        return leave_behind::<K>(context, stored, &desired, &why).await;
+    }
+    match Asks::of(stored.resource.annotations()) {
+        // Whoever wrote it may have meant that nothing is to be removed.
+        Err(hold) => return block::<K>(context, stored, hold.message).await,
+        Ok(Asks { release: true, .. }) => {
+            let why = "it was let go by annotation";
+            return leave_behind::<K>(context, stored, &desired, why).await;
+        }
+        Ok(Asks { paused: true, .. }) if K::is_unfinished(&memory) => {
+            let message = format!(
+                "the {} must be put back first where a change of it was cut off, and the resource is paused; remove \
+                 the annotation {}, or set {} to \"true\" to lose them",
+                K::describe(&desired),
+                asks::PAUSED,
+                asks::RELEASE,
+            );
+            return block::<K>(context, stored, message).await;
+        }
+        Ok(Asks { paused: true, .. }) => {
+            return leave_behind::<K>(context, stored, &desired, "the resource was paused").await;
+        }
+        Ok(_) => {}
+    }
+    if is_unknown(context, cluster) {
+        return Ok(Next::Retry(Reason::Pending));
+    }
+    let connection = match connected(context, cluster) {
+        Ok(connection) => connection,
+        Err(hold) => return block::<K>(context, stored, hold.message).await,
+    };
+
+    let since = Instant::now().checked_sub(FRESH).unwrap_or_else(Instant::now);
+    let look = Look { since, removing: true };
+    let target = Target { desired: &desired, memory, origin, deleting: Some(consent), begun: true };
+    let namespace = &*resource_ref.id.namespace;
+    let secrets = NamespaceSecrets::new(context, namespace);
+    let outcome = drive::<K, _>(&connection.server, &secrets, look, target, stored).await?;
+    let name = K::describe(&desired);
+    tell::<K>(context, stored, &outcome, &name, false).await;
+    if outcome.verdict.is_ready() {
+        stored.release().await?;
+        context.wake(&Key::Object(cluster.clone(), K::object(&desired)));
+        return Ok(Next::Gone);
+    }
+    let told = outcome.verdict.reason == Reason::DeletionBlocked;
+    let verdict = Verdict { reason: Reason::DeletionBlocked, message: outcome.verdict.message };
+    if !told {
+        call_for_a_person::<K>(context, stored, verdict.reason, &verdict.message).await;
+    }
+    write::<K>(stored, None, origin, outcome.memory, &verdict, true).await?;
+    Ok(Next::Retry(verdict.reason))
+}
+
+/// The deletion waits, and says for what.
+async fn block<K: Kind>(
+    context: &Context,
+    stored: &mut Stored<'_, K::Resource>,
+    message: String,
+) -> Result<Next, StoreError> {
+    hold_back::<K>(context, stored, Hold::new(Reason::DeletionBlocked, message)).await
+}
+
+/// Lets the resource go, leaves what it declared as it is, and says so: it was to be looked after.
+async fn leave_behind<K: Kind>(
+    context: &Context,
+    stored: &mut Stored<'_, K::Resource>,
+    desired: &K::Desired,
+    why: &str,
+) -> Result<Next, StoreError> {
+    let note = format!("the {} stays on the server: {why}", K::describe(desired));
+    context.metrics.left_behind(K::NAME);
+    context.event(&stored.resource, EventType::Warning, "LeftBehind", note).await;
+    stored.release().await?;
+    Ok(Next::Gone)
+}

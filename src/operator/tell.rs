@@ -1,0 +1,68 @@
+//! Events and log lines about one pass.
+
+use kube::{core::object::HasStatus, runtime::events::EventType};
+use tracing::info;
+
+use super::{context::Context, index::Id, store::Stored};
+use crate::{
+    core::{Because, Origin, Reason, condition::READY},
+    kinds::Kind,
+    reconcile::Outcome,
+};
+
+/// Events, for what the manifest's author would not expect.
+pub async fn tell<K: Kind>(
+    context: &Context,
+    stored: &Stored<'_, K::Resource>,
+    outcome: &Outcome<K>,
+    name: &str,
+    was_ready: bool,
+) {
+    let resource = &stored.resource;
+    let actions = outcome.done.iter().filter(|step| step.because != Because::Bookkeeping);
+    context.metrics.acted(K::NAME, actions.clone().count());
+    for step in actions.clone() {
+        info!(kind = K::NAME, resource = %Id::of(resource), because = %step.because, "{}", step.action);
+    }
+    let list = |steps: &mut dyn Iterator<Item = String>| steps.collect::<Vec<_>>().join("; ");
+
+    let held_before = resource.status().is_some_and(|status| status.origin.is_some());
+    if !held_before && outcome.origin == Some(Origin::Adopted) {
+        let note = format!("the {name} was there already and is managed from now on");
+        context.event(resource, EventType::Normal, "Adopted", note).await;
+    }
+    let repaired = list(&mut actions.clone().filter(|s| s.because.is_drift()).map(|s| s.action.to_string()));
+    if was_ready && !repaired.is_empty() {
+        context.metrics.repaired(K::NAME);
+        let (reason, what) = match (outcome.existed, K::HOLDS_DATA) {
+            (true, _) => ("DriftRepaired", "was changed by hand and has been put right"),
+            (false, false) => ("Recreated", "was gone from the server and has been made again"),
+            (false, true) => ("Recreated", "was gone from the server and has been made again, empty"),
+        };
+        context.event(resource, EventType::Warning, reason, format!("the {name} {what}: {repaired}")).await;
+    }
+    if outcome.raised_rights {
+        let raised = list(
+            &mut actions.filter(|s| s.risk == crate::core::Risk::RaisesRights).map(|s| s.action.to_string()),
+        );
+        let note = format!("a wider right applies again, so that a level may have risen: {raised}");
+        context.event(resource, EventType::Warning, "RightsRaised", note).await;
+    }
+    call_for_a_person::<K>(context, stored, outcome.verdict.reason, &outcome.verdict.message).await;
+}
+
+/// An Event for what only a person can put right, unless the status says it already.
+pub async fn call_for_a_person<K: Kind>(
+    context: &Context,
+    stored: &Stored<'_, K::Resource>,
+    reason: Reason,
+    message: &str,
+) {
+    let resource = &stored.resource;
+    let said = resource.status().is_some_and(|status| {
+        status.conditions.iter().any(|c| c.type_ == READY && c.reason == reason.as_str())
+    });
+    if reason.needs_a_person() && !said {
+        context.event(resource, EventType::Warning, reason.as_str(), message.to_owned()).await;
+    }
+}
