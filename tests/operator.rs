@@ -12,6 +12,7 @@ mod operator {
     mod connection;
     mod crash;
     mod deletion;
+    mod encrypted;
     mod interrupted;
     mod kubectl;
     mod ownership;

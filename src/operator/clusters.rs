@@ -95,8 +95,9 @@ pub async fn run(context: Arc<Context>, watched: Watched, stop: CancellationToke
         .inspect(move |event| match event {
             Ok(Event::Apply(cluster) | Event::InitApply(cluster)) => {
                 let id = Id::of(cluster);
-                let secret = Key::Secret(Id::new(&id.namespace, &cluster.spec.auth.secret_ref.name));
-                inspected.index.lock().set(&Ref { kind: KIND, id }, vec![secret], None);
+                let secrets = cluster.spec.secrets().map(|name| Key::Secret(Id::new(&id.namespace, name)));
+                let secrets = secrets.collect();
+                inspected.index.lock().set(&Ref { kind: KIND, id }, secrets, None);
             }
             Ok(Event::Delete(cluster)) => {
                 let id = Id::of(cluster);
@@ -199,7 +200,8 @@ async fn pass(context: &Arc<Context>, resource: &Ref, cluster: &ArangoCluster) -
                 Ok(Some(deployment)) => Some(deployment.clone()),
                 _ => before.deployment.clone(),
             };
-            (judge(told.map(|_| ()), &states), deployment, states.iter().map(coordinator).collect())
+            let verdict = judge(told.map(|_| ()), &states, connected.is_unverified());
+            (verdict, deployment, states.iter().map(coordinator).collect())
         }
     };
 
@@ -257,15 +259,17 @@ async fn leave(context: &Arc<Context>, resource: &Ref, cluster: &ArangoCluster) 
 }
 
 /// What is said of the connection.
-fn judge(told: Result<(), arango::Error>, states: &[CoordinatorState]) -> Verdict {
+fn judge(told: Result<(), arango::Error>, states: &[CoordinatorState], unverified: bool) -> Verdict {
     if let Err(error) = told {
         return of_error(&error, "ask the deployment about itself").into();
     }
     let (all, reachable) = (states.len(), states.iter().filter(|state| state.reachable).count());
-    Verdict::ready(match all {
+    let answers = match all {
         1 => "the server answers".to_owned(),
         _ => format!("{reachable} of {all} coordinators answer"),
-    })
+    };
+    let trust = if unverified { "; NO certificate is verified (spec.tls.insecureSkipVerify)" } else { "" };
+    Verdict::ready(answers + trust)
 }
 
 fn coordinator(state: &CoordinatorState) -> Coordinator {

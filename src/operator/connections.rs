@@ -64,6 +64,11 @@ impl Connected {
         self.pool.coordinators()
     }
 
+    /// Whether every certificate is believed.
+    pub fn is_unverified(&self) -> bool {
+        self.pool.is_unverified()
+    }
+
     /// When the last comparison of everything with the server began.
     pub fn last_tick(&self) -> Instant {
         *self.tick.lock()
@@ -126,7 +131,9 @@ pub async fn establish(
     let fingerprint = {
         let mut hasher = DefaultHasher::new();
         serde_json::to_string(spec).unwrap_or_default().hash(&mut hasher);
-        secrets.version(secret).hash(&mut hasher);
+        for secret in spec.secrets() {
+            secrets.version(secret).hash(&mut hasher);
+        }
         hasher.finish()
     };
     if let Some(connected) = context.connection(&resource.id)
@@ -143,6 +150,7 @@ pub async fn establish(
         Some(AuthMethod::Basic) => Auth::Basic { user: user.clone(), password },
     };
     let mut connection = Connection::new(endpoints, auth);
+    connection.tls = trust(spec.tls.as_ref(), &secrets).await?;
     connection.timeout = timeout;
     connection.max_concurrent = spec.requests.max_concurrent as usize;
     connection.load_balancing = match spec.load_balancing {
@@ -171,6 +179,25 @@ pub async fn establish(
     // Whatever waited for the connection, or was refused by the one before.
     context.wake(&key(&resource.id));
     Ok(connected)
+}
+
+/// What TLS is to go by, read from the Secrets.
+async fn trust(tls: Option<&crd::Tls>, secrets: &NamespaceSecrets<'_>) -> Result<arango::Tls, Hold> {
+    let Some(crd::Tls { ca_ref, client_certificate_secret_ref, insecure_skip_verify }) = tls else {
+        return Ok(arango::Tls::default());
+    };
+    let mut trust = arango::Tls { insecure_skip_verify: *insecure_skip_verify, ..arango::Tls::default() };
+    if let Some(crd::CaRef { name, key }) = ca_ref {
+        let (ca, _) = secrets.read(name, key).await?;
+        trust.ca = Some(ca.expose_secret().as_bytes().to_vec());
+    }
+    if let Some(secret) = client_certificate_secret_ref {
+        let (certificate, _) = secrets.read(&secret.name, "tls.crt").await?;
+        let (key, _) = secrets.read(&secret.name, "tls.key").await?;
+        let both = [certificate.expose_secret().as_bytes(), b"\n", key.expose_secret().as_bytes()].concat();
+        trust.identity = Some(both.into());
+    }
+    Ok(trust)
 }
 
 /// Asks the deployment about itself, unless it has told lately and nobody doubts it: then nothing.

@@ -83,3 +83,23 @@ async fn get_wait_explain_and_describe_tell_what_a_person_asks_for() {
     let described = world.kubectl(&["describe", "arangopermission", "alice-depot"]).await.unwrap();
     assert!(described.contains("Unknown") && described.contains("ReferenceMissing"), "{described}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_example_is_taken_by_the_api_server_as_it_is() {
+    let world = World::without_operator().await;
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
+    let mut taken = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "yaml") {
+            let manifests = std::fs::read_to_string(&path).unwrap();
+            assert!(manifests.contains("namespace: shop"), "{}", path.display());
+            world
+                .apply(&manifests.replace("namespace: shop", &format!("namespace: {}", world.namespace)))
+                .await;
+            taken += 1;
+        }
+    }
+    assert!(taken >= 3, "the examples are found");
+    world.kubectl(&["delete", "arangodata", "--all", "--wait=false"]).await.unwrap();
+}

@@ -56,6 +56,7 @@ fn wrong_from_the_start() -> Vec<Case> {
         (cluster("endpoints: ['http://root:secret@server:8529']"), endpoint),
         (cluster("endpoints: ['http://server:8529/_db/shop']"), endpoint),
         (cluster("endpoints: ['http://server:8529?x=1']"), endpoint),
+        (cluster("endpoints: ['http://a:1'], tls: {}"), &["write https:// in every endpoint"]),
         (cluster("endpoints: ['http://a:1'], drift: {interval: ''}"), &["drift.interval must not be empty"]),
         (cluster("endpoints: ['http://a:1'], drift: {interval: 5 minutes}"), &["spec.drift.interval"]),
         (

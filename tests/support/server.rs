@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use arango_operator::stand_in::{LogEntry, Options, StandIn};
+use arango_operator::stand_in::{LogEntry, Options, StandIn, Tls};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -53,9 +53,21 @@ impl Server {
         Self::with_options(Options { delay, ..Options::cluster(3, ROOT_PASSWORD) }).await
     }
 
+    /// Starts one behind TLS.
+    pub(crate) async fn behind(tls: Tls) -> Self {
+        Self::with_options(Options { tls: Some(tls), ..Options::cluster(3, ROOT_PASSWORD) }).await
+    }
+
     async fn with_options(options: Options) -> Self {
         let stand_in = StandIn::start(options).await.unwrap();
         Self { stand_in, http: Client::builder().no_proxy().build().unwrap() }
+    }
+
+    /// The names of the databases but `_system`, as nobody has to log in to see them.
+    pub(crate) fn databases_inside(&self) -> Vec<String> {
+        self.stand_in.with_model(|model| {
+            model.databases().filter(|name| *name != "_system").map(str::to_owned).collect()
+        })
     }
 
     /// The `ArangoCluster` `prod` that leads here, and the Secret with the operator's account.

@@ -42,6 +42,10 @@ pub struct ArangoClusterSpec {
     pub load_balancing: Option<LoadBalancing>,
     /// How the operator logs in.
     pub auth: Auth,
+    /// How servers are believed, for https endpoints. The system's certificates are trusted if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Tls")]
+    pub tls: Option<Tls>,
     /// How often what is declared is compared with what is there.
     #[serde(default)]
     pub drift: Drift,
@@ -83,6 +87,40 @@ pub enum AuthMethod {
     Basic,
 }
 
+/// How servers are believed, and how the operator shows itself to them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(description = "")] // the field says it; a text here would take its place
+pub struct Tls {
+    /// Certificates in PEM that alone are trusted, instead of the system's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "CaRef")]
+    pub ca_ref: Option<CaRef>,
+    /// A Secret in the same namespace with the keys tls.crt and tls.key: the operator's own certificate, for servers
+    /// that ask for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "LocalRef")]
+    pub client_certificate_secret_ref: Option<LocalRef>,
+    /// Whether every certificate is believed. Whoever is on the way to the server can then read the operator's
+    /// password; the status says so. Not if left out.
+    #[serde(default)]
+    pub insecure_skip_verify: bool,
+}
+
+/// Where certificates are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(description = "")] // the field says it; a text here would take its place
+pub struct CaRef {
+    /// The name of a Secret in the same namespace.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// The key in the Secret. ca.crt if left out.
+    #[serde(default = "ca_crt")]
+    #[schemars(default = "ca_crt", length(min = 1, max = 253))]
+    pub key: String,
+}
+
 /// How often what is declared is compared with what is there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -111,6 +149,10 @@ pub struct Requests {
 /// Whole seconds, minutes and hours, at least one second.
 const DURATION: &str = "^([1-9][0-9]{0,4}h)?([1-9][0-9]{0,4}m)?([1-9][0-9]{0,4}s)?$";
 
+fn ca_crt() -> String {
+    "ca.crt".to_owned()
+}
+
 fn five_minutes() -> String {
     "5m".to_owned()
 }
@@ -121,6 +163,16 @@ fn thirty_seconds() -> String {
 
 fn thirty_two() -> u32 {
     32
+}
+
+impl ArangoClusterSpec {
+    /// The Secrets that it names, all in its own namespace.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        let tls = self.tls.as_ref();
+        let ca = tls.and_then(|tls| tls.ca_ref.as_ref()).map(|ca| &*ca.name);
+        let certificate = tls.and_then(|tls| tls.client_certificate_secret_ref.as_ref());
+        [Some(&*self.auth.secret_ref.name), ca, certificate.map(|secret| &*secret.name)].into_iter().flatten()
+    }
 }
 
 impl Default for Drift {
@@ -235,6 +287,11 @@ pub const RULES: &[Rule] = &[
         "endpoints",
         "self.spec.endpoints.all(e, e.matches('^(https?|ssl|tcp)://[^/?#@\\\\s]+/?$'))",
         "each endpoint must be http://host:port or https://host:port, without user, path or query",
+    ),
+    Rule::new(
+        "tls",
+        "!has(self.spec.tls) || self.spec.endpoints.all(e, e.matches('^(https|ssl)://'))",
+        "spec.tls says how https is trusted; write https:// in every endpoint, or leave spec.tls out",
     ),
     Rule::new(
         "drift.interval",
