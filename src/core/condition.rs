@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Hold, Origin, Reason};
+use super::{Hold, Origin, Reason, hold::Standing};
 
 /// Longest message of a condition, in bytes. The schema allows what `metav1.Condition` allows; we stay well below.
 const MESSAGE_MAX: usize = 1024;
@@ -75,35 +75,52 @@ impl From<Hold> for Verdict {
     }
 }
 
-/// The conditions that a verdict asks for. A condition whose status stays keeps its transition time, so that equal
-/// verdicts give equal conditions and nothing is written.
-pub fn conditions(old: &[Condition], verdict: &Verdict, generation: i64, now: &str) -> Vec<Condition> {
-    let status = match verdict.reason {
-        Reason::Ready => ConditionStatus::True,
-        reason if reason.needs_a_person() => ConditionStatus::False,
-        _ => ConditionStatus::Unknown,
-    };
-    let mut new = vec![condition(READY, status, verdict, generation)];
-    if status == ConditionStatus::False {
-        new.push(condition(STALLED, ConditionStatus::True, verdict, generation));
-    }
-    for condition in &mut new {
-        let before = old.iter().find(|o| o.type_ == condition.type_ && o.status == condition.status);
-        condition.last_transition_time =
-            before.map_or_else(|| now.to_owned(), |before| before.last_transition_time.clone());
-    }
-    new
+/// One condition to be said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// Type of the condition.
+    pub type_: &'static str,
+    /// True, False or Unknown.
+    pub status: ConditionStatus,
+    /// Why, in one word.
+    pub reason: Reason,
+    /// Why, in one sentence that says what happens next.
+    pub message: String,
 }
 
-fn condition(type_: &str, status: ConditionStatus, verdict: &Verdict, generation: i64) -> Condition {
-    Condition {
-        type_: type_.to_owned(),
-        status,
-        reason: verdict.reason.as_str().to_owned(),
-        message: cut(&verdict.message, MESSAGE_MAX).to_owned(),
-        last_transition_time: String::new(),
-        observed_generation: generation,
+impl Verdict {
+    /// `Ready`, and `Stalled` where a person must act.
+    pub fn said(&self) -> impl Iterator<Item = Said> {
+        let said = |type_, status| Said { type_, status, reason: self.reason, message: self.message.clone() };
+        let (ready, stalled) = match self.reason.standing() {
+            Standing::Good => (ConditionStatus::True, None),
+            Standing::Waits => (ConditionStatus::Unknown, None),
+            Standing::NeedsAPerson => (ConditionStatus::False, Some(said(STALLED, ConditionStatus::True))),
+        };
+        [said(READY, ready)].into_iter().chain(stalled)
     }
+}
+
+/// The conditions as they are written; those that are not said go. A condition whose status stays keeps its transition
+/// time, so that saying the same again gives equal conditions and nothing is written.
+pub fn conditions(
+    old: &[Condition],
+    said: impl IntoIterator<Item = Said>,
+    generation: i64,
+    now: &str,
+) -> Vec<Condition> {
+    let write = |Said { type_, status, reason, message }: Said| {
+        let before = old.iter().find(|before| before.type_ == type_ && before.status == status);
+        Condition {
+            type_: type_.to_owned(),
+            status,
+            reason: reason.as_str().to_owned(),
+            message: cut(&message, MESSAGE_MAX).to_owned(),
+            last_transition_time: before.map_or(now, |before| &before.last_transition_time).to_owned(),
+            observed_generation: generation,
+        }
+    };
+    said.into_iter().map(write).collect()
 }
 
 /// The longest start of `text` of at most `max` bytes that ends at a character's end.
@@ -174,18 +191,22 @@ mod tests {
     #[test]
     fn the_same_verdict_later_changes_nothing() {
         let verdict = Verdict::ready("there");
-        let first = conditions(&[], &verdict, 1, "2026-01-01T00:00:00Z");
-        assert_eq!(conditions(&first, &verdict, 1, "2026-01-02T00:00:00Z"), first);
+        let first = conditions(&[], verdict.said(), 1, "2026-01-01T00:00:00Z");
+        assert_eq!(conditions(&first, verdict.said(), 1, "2026-01-02T00:00:00Z"), first);
     }
 
     #[test]
     fn a_verdict_that_needs_a_person_is_stalled_for_kstatus() {
         let verdict = Verdict::from(Hold::new(Reason::Conflict, "x"));
-        let list = conditions(&[], &verdict, 1, "2026-01-01T00:00:00Z");
+        let list = conditions(&[], verdict.said(), 1, "2026-01-01T00:00:00Z");
         assert_eq!(list[0].status, ConditionStatus::False);
         assert_eq!((list[1].type_.as_str(), list[1].status), (STALLED, ConditionStatus::True));
-        let waiting =
-            conditions(&list, &Hold::new(Reason::UserMissing, "x").into(), 1, "2026-01-01T00:00:00Z");
+        let waiting = conditions(
+            &list,
+            Verdict::from(Hold::new(Reason::UserMissing, "x")).said(),
+            1,
+            "2026-01-01T00:00:00Z",
+        );
         assert_eq!((waiting.len(), waiting[0].status), (1, ConditionStatus::Unknown));
     }
 

@@ -2,118 +2,110 @@
 
 use std::fmt;
 
-/// The reason of the condition `Ready`. Closed: dashboards and scripts may match on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Reason {
+/// What a reason makes of the condition that it is the reason of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It is so.
+    Good,
+    /// What is missing can come by itself.
+    Waits,
+    /// A person must act.
+    NeedsAPerson,
+}
+
+/// When the next look is, unless a change or the interval comes before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wake {
+    /// A watch or the interval wakes the resource when it can go on: only a slow look is needed besides.
+    Woken,
+    /// Nobody tells: looked at again after 1 s, then ever more seldom.
+    Polled,
+}
+
+/// Makes the closed list: a line per reason, with its standing, its wake and what it means.
+macro_rules! reasons {
+    ($($(#[doc = $meaning:literal])+ $name:ident: $standing:ident, $wake:ident;)+) => {
+        /// The reason of a condition. Closed: dashboards and scripts may match on it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Reason {
+            $($(#[doc = $meaning])+ $name,)+
+        }
+
+        impl Reason {
+            /// All of them, in the order in which they are documented.
+            pub const ALL: &[Self] = &[$(Self::$name),+];
+
+            /// As written into conditions, Events and metric labels.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name)),+ }
+            }
+
+            /// What it means, in a sentence or two.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$name => concat!($($meaning),+).trim_ascii()),+ }
+            }
+
+            /// What it makes of its condition.
+            pub fn standing(self) -> Standing {
+                match self { $(Self::$name => Standing::$standing),+ }
+            }
+
+            /// When the next look is.
+            pub fn wake(self) -> Wake {
+                match self { $(Self::$name => Wake::$wake),+ }
+            }
+        }
+    };
+}
+
+reasons! {
     /// What is declared is there.
-    Ready,
+    Ready: Good, Woken;
     /// Nobody has looked yet.
-    Pending,
+    Pending: Waits, Woken;
     /// The ArangoCluster that is named doesn't exist or is not connected yet.
-    ClusterMissing,
+    ClusterMissing: Waits, Woken;
     /// No coordinator answers, or none is ready to.
-    ServerUnavailable,
+    ServerUnavailable: Waits, Polled;
     /// The user doesn't exist yet.
-    UserMissing,
+    UserMissing: Waits, Polled;
     /// The database doesn't exist yet.
-    DatabaseMissing,
+    DatabaseMissing: Waits, Polled;
     /// A collection doesn't exist yet.
-    CollectionMissing,
+    CollectionMissing: Waits, Polled;
     /// A Secret, or the key in it, doesn't exist yet.
-    SecretMissing,
+    SecretMissing: Waits, Woken;
     /// A resource that is named doesn't exist yet.
-    ReferenceMissing,
+    ReferenceMissing: Waits, Woken;
     /// A write met another one, or a read was older than our last write.
-    Retry,
+    Retry: Waits, Polled;
     /// A person paused it.
-    Paused,
+    Paused: Waits, Woken;
     /// Another resource declares the same thing.
-    Conflict,
+    Conflict: NeedsAPerson, Woken;
     /// What is declared can't be.
-    Invalid,
+    Invalid: NeedsAPerson, Woken;
     /// The user doesn't exist and the resource declares no password to make it with.
-    PasswordMissing,
+    PasswordMissing: NeedsAPerson, Woken;
     /// The account is never managed: `root`, or the one that the operator itself connects with.
-    Protected,
+    Protected: NeedsAPerson, Woken;
     /// The connection's account may not do this.
-    AccessDenied,
+    AccessDenied: NeedsAPerson, Polled;
     /// The server refused, and will again.
-    Refused,
+    Refused: NeedsAPerson, Polled;
     /// The deletion can't be carried out yet.
-    DeletionBlocked,
+    DeletionBlocked: NeedsAPerson, Polled;
 }
 
 impl Reason {
-    /// As written into conditions, Events and metric labels.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ready => "Ready",
-            Self::Pending => "Pending",
-            Self::ClusterMissing => "ClusterMissing",
-            Self::ServerUnavailable => "ServerUnavailable",
-            Self::UserMissing => "UserMissing",
-            Self::DatabaseMissing => "DatabaseMissing",
-            Self::CollectionMissing => "CollectionMissing",
-            Self::SecretMissing => "SecretMissing",
-            Self::ReferenceMissing => "ReferenceMissing",
-            Self::Retry => "Retry",
-            Self::Paused => "Paused",
-            Self::Conflict => "Conflict",
-            Self::Invalid => "Invalid",
-            Self::PasswordMissing => "PasswordMissing",
-            Self::Protected => "Protected",
-            Self::AccessDenied => "AccessDenied",
-            Self::Refused => "Refused",
-            Self::DeletionBlocked => "DeletionBlocked",
-        }
-    }
-
     /// Whether a person must act; otherwise what is missing can come by itself.
     pub fn needs_a_person(self) -> bool {
-        match self {
-            Self::Conflict
-            | Self::Invalid
-            | Self::PasswordMissing
-            | Self::Protected
-            | Self::AccessDenied
-            | Self::Refused
-            | Self::DeletionBlocked => true,
-            Self::Ready
-            | Self::Pending
-            | Self::ClusterMissing
-            | Self::ServerUnavailable
-            | Self::UserMissing
-            | Self::DatabaseMissing
-            | Self::CollectionMissing
-            | Self::SecretMissing
-            | Self::ReferenceMissing
-            | Self::Retry
-            | Self::Paused => false,
-        }
+        self.standing() == Standing::NeedsAPerson
     }
 
     /// Whether a watch or a tick wakes the resource when it can go on, so that only a slow look is needed besides.
     pub fn is_woken(self) -> bool {
-        match self {
-            Self::ClusterMissing
-            | Self::SecretMissing
-            | Self::ReferenceMissing
-            | Self::Paused
-            | Self::Conflict
-            | Self::Invalid
-            | Self::PasswordMissing
-            | Self::Protected
-            | Self::Ready
-            | Self::Pending => true,
-            Self::ServerUnavailable
-            | Self::UserMissing
-            | Self::DatabaseMissing
-            | Self::CollectionMissing
-            | Self::Retry
-            | Self::AccessDenied
-            | Self::Refused
-            | Self::DeletionBlocked => false,
-        }
+        self.wake() == Wake::Woken
     }
 }
 
@@ -142,5 +134,19 @@ impl Hold {
     /// What is declared can't be.
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(Reason::Invalid, message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_a_name_of_its_own_and_says_what_it_means() {
+        let names: std::collections::BTreeSet<_> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
+        assert_eq!(names.len(), Reason::ALL.len());
+        for reason in Reason::ALL {
+            assert!(reason.meaning().ends_with('.') && reason.meaning().len() > 20, "{reason}");
+        }
     }
 }

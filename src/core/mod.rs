@@ -7,6 +7,7 @@ pub mod claim;
 pub mod condition;
 pub mod duration;
 pub mod hold;
+pub mod id;
 pub mod level;
 pub mod name;
 pub mod plan;
@@ -15,6 +16,7 @@ pub mod rights;
 
 pub use condition::{Status, Verdict};
 pub use hold::{Hold, Reason};
+pub use id::Id;
 pub use level::Level;
 pub use name::{CollectionName, DatabaseName, NameError, Scope, UserName, encode_segment};
 pub use plan::{Because, Plan, Risk, Step};

@@ -25,7 +25,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     arango,
-    core::{Consent, Hold, Origin, Plan, Status, UserName},
+    core::{Consent, Hold, Id, Origin, Plan, Status, UserName},
     reconcile::{Look, Secrets, Server},
 };
 
@@ -78,11 +78,11 @@ impl<M> Memory for M where
 {
 }
 
-/// Where a resource's object is: the ArangoCluster by name, and the name on the server.
+/// Where a resource's object is: the ArangoCluster, and the name on the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// Name of the ArangoCluster, in the resource's own namespace.
-    pub cluster: String,
+    /// The ArangoCluster.
+    pub cluster: Id,
     /// Name on the server, not validated.
     pub name: String,
 }

@@ -8,6 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::core::Id;
+
 /// The API group.
 pub const GROUP: &str = "arango-operator.dev";
 
@@ -18,6 +20,13 @@ pub struct ClusterRef {
     /// Name of the ArangoCluster.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
+}
+
+impl ClusterRef {
+    /// The ArangoCluster that a resource of that namespace means.
+    pub fn id(&self, own_namespace: Option<&str>) -> Id {
+        Id::new(own_namespace.unwrap_or_default(), &self.name)
+    }
 }
 
 /// A resource in the same namespace.

@@ -26,7 +26,7 @@ use tracing::{info, warn};
 use super::{
     connections::{KIND, ask, disconnect, establish, key},
     context::Context,
-    index::{Id, Key, Ref},
+    index::{Id, Key, Ref, id_of},
     store::{StoreError, Stored},
 };
 use crate::{
@@ -81,7 +81,7 @@ impl std::fmt::Debug for Watched {
 
 /// Where an ArangoCluster is: nowhere but in its own name.
 pub fn place(cluster: &ArangoCluster) -> Place {
-    Place { cluster: cluster.name_any(), name: cluster.name_any() }
+    Place { cluster: id_of(cluster), name: cluster.name_any() }
 }
 
 /// Runs the controller of `ArangoCluster`s until it is told to stop and its passes have ended.
@@ -94,13 +94,13 @@ pub async fn run(context: Arc<Context>, watched: Watched, stop: CancellationToke
         .reflect(writer)
         .inspect(move |event| match event {
             Ok(Event::Apply(cluster) | Event::InitApply(cluster)) => {
-                let id = Id::of(cluster);
+                let id = id_of(cluster);
                 let secrets = cluster.spec.secrets().map(|name| Key::Secret(Id::new(&id.namespace, name)));
                 let secrets = secrets.collect();
                 inspected.index.lock().set(&Ref { kind: KIND, id }, secrets, None);
             }
             Ok(Event::Delete(cluster)) => {
-                let id = Id::of(cluster);
+                let id = id_of(cluster);
                 disconnect(&inspected, &id);
                 inspected.disconnected(&id);
                 inspected.forget(&Ref { kind: KIND, id });
@@ -138,7 +138,7 @@ async fn reconcile(cluster: Arc<ArangoCluster>, context: Arc<Context>) -> Result
     if context.is_stopping() {
         return Ok(Action::await_change());
     }
-    let resource = Ref { kind: KIND, id: Id::of(&*cluster) };
+    let resource = Ref { kind: KIND, id: id_of(&*cluster) };
     if cluster.metadata.deletion_timestamp.is_some() {
         return Ok(match timeout(DEADLINE, leave(&context, &resource, &cluster)).await {
             Ok(Ok(true)) => Action::await_change(),
@@ -215,7 +215,7 @@ async fn pass(context: &Arc<Context>, resource: &Ref, cluster: &ArangoCluster) -
     }
     let status = ClusterStatus {
         observed_generation: generation,
-        conditions: conditions(&before.conditions, &verdict, generation, &now),
+        conditions: conditions(&before.conditions, verdict.said(), generation, &now),
         deployment,
         coordinators,
     };

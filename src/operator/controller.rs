@@ -19,7 +19,7 @@ use tracing::{debug, info, warn};
 
 use super::{
     context::Context,
-    index::{Id, Key, Ref},
+    index::{Id, Key, Ref, id_of},
     pass::{self, Next},
     store::StoreError,
 };
@@ -125,8 +125,8 @@ pub fn index<K: Kind>(
     resource: &K::Resource,
     desired: Option<&K::Desired>,
 ) -> Option<Key> {
-    let id = Id::of(resource);
-    let cluster = Id::new(&id.namespace, &K::place(resource).cluster);
+    let id = id_of(resource);
+    let cluster = K::place(resource).cluster;
     let namespace = &id.namespace;
     let mut needs: Vec<Key> = K::needs(resource, desired)
         .into_iter()
@@ -178,7 +178,7 @@ fn events<K: Kind>(
         .reflect(writer)
         .inspect(move |event| match event {
             Ok(Event::Apply(resource) | Event::InitApply(resource)) => {
-                let resource_ref = Ref { kind: K::NAME, id: Id::of(resource) };
+                let resource_ref = Ref { kind: K::NAME, id: id_of(resource) };
                 let mut written = written.lock();
                 if written.get(&resource_ref.id).is_some_and(|ours| !is_newer(ours, resource)) {
                     written.remove(&resource_ref.id);
@@ -191,7 +191,7 @@ fn events<K: Kind>(
                 }
             }
             Ok(Event::Delete(resource)) => {
-                let id = Id::of(resource);
+                let id = id_of(resource);
                 written.lock().remove(&id);
                 context.forget(&Ref { kind: K::NAME, id });
             }
@@ -241,7 +241,7 @@ async fn reconcile<K: Kind>(
     if context.is_stopping() {
         return Ok(Action::await_change());
     }
-    let resource_ref = Ref { kind: K::NAME, id: Id::of(&*resource) };
+    let resource_ref = Ref { kind: K::NAME, id: id_of(&*resource) };
     let started = Instant::now();
     let Some(resource) = shared.latest(&resource_ref.id) else {
         // Gone since the pass was asked for: what it was is no reason to do anything.

@@ -1,44 +1,14 @@
 //! Who needs what, and who declares what: reverse look-ups, so that nothing is ever found by a scan of all objects.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    fmt,
-    sync::Arc,
-};
+use std::collections::{BTreeSet, HashMap};
 
 use kube::ResourceExt;
 
-/// Namespace and name of an object.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Id {
-    /// The namespace.
-    pub namespace: Arc<str>,
-    /// The name.
-    pub name: Arc<str>,
-}
+pub use crate::core::Id;
 
-impl Id {
-    /// From its parts.
-    pub fn new(namespace: &str, name: &str) -> Self {
-        Self { namespace: namespace.into(), name: name.into() }
-    }
-
-    /// Of an object.
-    pub fn of<K: ResourceExt>(object: &K) -> Self {
-        Self::new(object.meta().namespace.as_deref().unwrap_or_default(), &object.name_any())
-    }
-}
-
-impl fmt::Display for Id {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.namespace, self.name)
-    }
-}
-
-impl fmt::Debug for Id {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
+/// Of an object.
+pub fn id_of<K: ResourceExt>(object: &K) -> Id {
+    Id::new(object.meta().namespace.as_deref().unwrap_or_default(), &object.name_any())
 }
 
 /// A resource of ours.

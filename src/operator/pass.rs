@@ -10,7 +10,7 @@ use super::{
     connections::Connected,
     context::Context,
     controller::{KindContext, index},
-    index::{Id, Key, Ref},
+    index::{Id, Key, Ref, id_of},
     removal,
     secrets::NamespaceSecrets,
     store::{StoreError, Stored},
@@ -75,7 +75,7 @@ async fn look_after<K: Kind>(
 ) -> Result<Next, StoreError> {
     let context = &*shared.context;
     let namespace = &*resource_ref.id.namespace;
-    let cluster = Id::new(namespace, &K::place(resource).cluster);
+    let cluster = K::place(resource).cluster;
     let desired = K::desired(resource, &context.lookup(namespace));
     let object = index::<K>(context, resource, desired.as_ref().ok());
     if resource.meta().deletion_timestamp.is_some() {
@@ -282,7 +282,7 @@ pub(super) async fn write<K: Kind>(
     let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let status = Status {
         observed_generation: generation,
-        conditions: conditions(&old.conditions, verdict, generation, &now),
+        conditions: conditions(&old.conditions, verdict.said(), generation, &now),
         name: name.or(old.name),
         origin,
         reconcile_at: if obeyed {
@@ -293,7 +293,7 @@ pub(super) async fn write<K: Kind>(
         memory,
     };
     if !verdict.is_ready() {
-        debug!(kind = K::NAME, resource = %Id::of(&stored.resource), %verdict.reason, verdict.message, "not ready");
+        debug!(kind = K::NAME, resource = %id_of(&stored.resource), %verdict.reason, verdict.message, "not ready");
     }
     stored.write_status(status).await
 }

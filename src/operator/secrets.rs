@@ -20,7 +20,7 @@ use tracing::warn;
 
 use super::{
     context::Context,
-    index::{Id, Key},
+    index::{Id, Key, id_of},
 };
 use crate::{
     core::{Hold, Reason},
@@ -72,7 +72,7 @@ pub async fn watch(context: Arc<Context>) {
                 Vec::new()
             }
             Ok(Event::InitApply(secret)) => {
-                listing.insert(Id::of(&secret), version(secret.meta()));
+                listing.insert(id_of(&secret), version(secret.meta()));
                 Vec::new()
             }
             Ok(Event::InitDone) => {
@@ -84,11 +84,11 @@ pub async fn watch(context: Arc<Context>) {
                 changed.chain(gone).cloned().collect()
             }
             Ok(Event::Apply(secret)) => {
-                let id = Id::of(&secret);
+                let id = id_of(&secret);
                 if context.secrets.learn(&id, version(secret.meta())) { vec![id] } else { Vec::new() }
             }
             Ok(Event::Delete(secret)) => {
-                let id = Id::of(&secret);
+                let id = id_of(&secret);
                 context.secrets.versions.lock().remove(&id);
                 vec![id]
             }
@@ -125,7 +125,7 @@ impl<'a> NamespaceSecrets<'a> {
     #[must_use]
     pub fn for_owner(mut self, owner: &impl Resource<DynamicType = ()>, goes_with_it: bool) -> Self {
         let reference = owner.controller_owner_ref(&()).filter(|_| goes_with_it);
-        self.owner = Some((Id::of(owner), reference));
+        self.owner = Some((id_of(owner), reference));
         self
     }
 

@@ -3,7 +3,7 @@
 use kube::{core::object::HasStatus, runtime::events::EventType};
 use tracing::info;
 
-use super::{context::Context, index::Id, store::Stored};
+use super::{context::Context, index::id_of, store::Stored};
 use crate::{
     core::{Because, Origin, Reason, condition::READY},
     kinds::Kind,
@@ -22,7 +22,7 @@ pub async fn tell<K: Kind>(
     let actions = outcome.done.iter().filter(|step| step.because != Because::Bookkeeping);
     context.metrics.acted(K::NAME, actions.clone().count());
     for step in actions.clone() {
-        info!(kind = K::NAME, resource = %Id::of(resource), because = %step.because, "{}", step.action);
+        info!(kind = K::NAME, resource = %id_of(resource), because = %step.because, "{}", step.action);
     }
     let list = |steps: &mut dyn Iterator<Item = String>| steps.collect::<Vec<_>>().join("; ");
 

@@ -7,7 +7,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 
-use kube::ResourceExt;
+use kube::{Resource, ResourceExt};
 
 use self::crd::{ArangoDatabase, DatabaseOptions};
 use super::{
@@ -54,7 +54,7 @@ impl Kind for Database {
 
     fn place(resource: &ArangoDatabase) -> Place {
         Place {
-            cluster: resource.spec.cluster_ref.name.clone(),
+            cluster: resource.spec.cluster_ref.id(resource.meta().namespace.as_deref()),
             name: resource.spec.name.clone().unwrap_or_else(|| resource.name_any()),
         }
     }

@@ -7,7 +7,7 @@ mod tests;
 
 use std::time::Instant;
 
-use kube::ResourceExt;
+use kube::{Resource, ResourceExt};
 
 use self::{
     crd::{ArangoPermission, PermissionMemory, RowName},
@@ -22,7 +22,7 @@ use super::{
 use crate::{
     arango::{self, Class, Client, What},
     core::{
-        CollectionName, Consent, DatabaseName, Entry, Hold, Level, Origin, Plan, Reason, Rights, Scope,
+        CollectionName, Consent, DatabaseName, Entry, Hold, Id, Level, Origin, Plan, Reason, Rights, Scope,
         UserName, policy::consent_by_origin,
     },
     reconcile::{Look, Part, Secrets, Server},
@@ -71,7 +71,7 @@ fn name(
     given: Option<&String>,
     reference: Option<&LocalRef>,
     kind: &str,
-    cluster: &str,
+    cluster: &Id,
     lookup: &dyn Lookup,
 ) -> Result<String, Hold> {
     match (given, reference) {
@@ -84,13 +84,13 @@ fn name(
                 );
                 Hold::new(Reason::ReferenceMissing, message)
             })?;
-            if place.cluster == cluster {
+            if place.cluster == *cluster {
                 Ok(place.name)
             } else {
                 Err(Hold::invalid(format!(
-                    "the {kind} {resource} is on the ArangoCluster {}, this row is on {cluster}; use the same \
-                     clusterRef for both",
-                    place.cluster
+                    "the {kind} {resource} is on the ArangoCluster {}, this row is on {}; use the same clusterRef for \
+                     both",
+                    place.cluster.name, cluster.name
                 )))
             }
         }
@@ -109,12 +109,15 @@ impl Kind for Permission {
     const RULES: &'static [Rule] = crd::RULES;
 
     fn place(resource: &ArangoPermission) -> Place {
-        Place { cluster: resource.spec.cluster_ref.name.clone(), name: resource.name_any() }
+        Place {
+            cluster: resource.spec.cluster_ref.id(resource.meta().namespace.as_deref()),
+            name: resource.name_any(),
+        }
     }
 
     fn desired(resource: &ArangoPermission, lookup: &dyn Lookup) -> Result<Desired, Hold> {
         let spec = &resource.spec;
-        let cluster = &spec.cluster_ref.name;
+        let cluster = &Self::place(resource).cluster;
         let user = name(spec.user.as_ref(), spec.user_ref.as_ref(), User::NAME, cluster, lookup)?;
         let database =
             name(spec.database.as_ref(), spec.database_ref.as_ref(), Database::NAME, cluster, lookup)?;

@@ -8,7 +8,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use kube::ResourceExt;
+use kube::{Resource, ResourceExt};
 use secrecy::ExposeSecret;
 
 use self::crd::{ArangoUser, SecretKeyRef, SecretVersion, UserMemory};
@@ -56,7 +56,7 @@ impl Kind for User {
 
     fn place(resource: &ArangoUser) -> Place {
         Place {
-            cluster: resource.spec.cluster_ref.name.clone(),
+            cluster: resource.spec.cluster_ref.id(resource.meta().namespace.as_deref()),
             name: resource.spec.name.clone().unwrap_or_else(|| resource.name_any()),
         }
     }
