@@ -79,7 +79,7 @@ reasons! {
     ReferenceMissing: Waits, Woken;
     /// A write met another one, or a read was older than our last write.
     Retry: Waits, Polled;
-    /// A person paused it.
+    /// A person paused it by annotation.
     Paused: Waits, Woken;
     /// Another resource declares the same thing.
     Conflict: NeedsAPerson, Woken;
