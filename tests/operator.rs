@@ -13,6 +13,7 @@ mod operator {
     mod crash;
     mod deletion;
     mod encrypted;
+    mod if_empty;
     mod interrupted;
     mod kubectl;
     mod ownership;
