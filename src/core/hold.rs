@@ -89,6 +89,8 @@ reasons! {
     PasswordMissing: NeedsAPerson, Woken;
     /// The account is never managed: `root`, or the one that the operator itself connects with.
     Protected: NeedsAPerson, Woken;
+    /// The ArangoCluster leads to another deployment than before: nothing is taken away there until a person accepts it.
+    DeploymentChanged: NeedsAPerson, Woken;
     /// The connection's account may not do this.
     AccessDenied: NeedsAPerson, Polled;
     /// The server refused, and will again.
