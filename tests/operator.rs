@@ -9,10 +9,12 @@ mod operator {
     mod apply;
     mod asked;
     mod by_hand;
+    mod claims;
     mod connection;
     mod crash;
     mod deletion;
     mod encrypted;
+    mod identity;
     mod if_empty;
     mod interrupted;
     mod kubectl;
