@@ -9,6 +9,7 @@ mod operator {
     mod apply;
     mod asked;
     mod by_hand;
+    mod complaints;
     mod connection;
     mod crash;
     mod deletion;
