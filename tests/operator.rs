@@ -21,5 +21,6 @@ mod operator {
     mod quiet;
     mod refused;
     mod secrecy;
+    mod several;
     mod waiting;
 }
