@@ -126,9 +126,8 @@ fn missing<'a>(said: &str, parts: &'a [String]) -> Option<&'a String> {
 
 /// How a row was refused, if not as it should be.
 async fn not_refused(world: &World, row: &Row) -> Option<String> {
-    let said = match world.try_apply(&row.manifests()).await {
-        Ok(_) => return Some(format!("{}: was taken", row.wrong)),
-        Err(said) => said,
+    let Err(said) = world.try_apply(&row.manifests()).await else {
+        return Some(format!("{}: was taken", row.wrong));
     };
     let part = missing(&said, &row.refused)?;
     let said: String = said.chars().take(1000).collect();
