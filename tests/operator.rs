@@ -8,8 +8,10 @@ mod support;
 mod operator {
     mod apply;
     mod asked;
+    mod bad_inputs;
     mod by_hand;
     mod claims;
+    mod complaints;
     mod connection;
     mod crash;
     mod deletion;
