@@ -209,6 +209,7 @@ async fn pass(context: &Arc<Context>, resource: &Ref, cluster: &ArangoCluster) -
                 _ => before.deployment.clone(),
             };
             let verdict = judge(told.map(|_| ()), &states, connected.is_unverified());
+            let verdict = deployments::remark(verdict, standing.as_ref());
             let deployment = deployments::write(deployment, standing.as_ref());
             (verdict, deployment, states.iter().map(coordinator).collect())
         }

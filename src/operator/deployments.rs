@@ -15,7 +15,7 @@ use super::{
 use crate::{
     arango,
     core::{
-        Hold, Reason,
+        Hold, Reason, Verdict,
         condition::{ConditionStatus, Said},
         deployment::{ACCEPT, Standing},
     },
@@ -100,6 +100,19 @@ pub fn write(deployment: Option<Deployment>, standing: Option<&Standing>) -> Opt
     let Some(Standing { accepted, found }) = standing else { return deployment };
     let found = (accepted != found).then(|| found.to_string());
     deployment.map(|deployment| Deployment { id: Some(accepted.to_string()), found, ..deployment })
+}
+
+/// Ready as it is told: the connection works, whichever deployment is behind it, and new things are made there.
+pub fn remark(verdict: Verdict, standing: Option<&Standing>) -> Verdict {
+    if !verdict.is_ready() || standing.is_none_or(Standing::is_accepted) {
+        return verdict;
+    }
+    let message = format!(
+        "{}, but not those of the deployment before: nothing is taken away until the one that answers is accepted, see \
+         the condition {CHANGED}",
+        verdict.message
+    );
+    Verdict { message, ..verdict }
 }
 
 /// What is said of a deployment that another one was taken for.
