@@ -14,10 +14,12 @@ mod operator {
     mod deletion;
     mod encrypted;
     mod interrupted;
+    mod kube_arangodb;
     mod kubectl;
     mod ownership;
     mod quiet;
     mod refused;
     mod secrecy;
+    mod superuser;
     mod waiting;
 }

@@ -8,6 +8,7 @@ pub mod condition;
 pub mod duration;
 pub mod hold;
 pub mod id;
+pub mod kube_arangodb;
 pub mod level;
 pub mod name;
 pub mod plan;

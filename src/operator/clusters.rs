@@ -24,9 +24,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{
-    connections::{KIND, ask, disconnect, establish, key},
+    connections::{Connected, KIND, ask, disconnect, establish, key},
     context::Context,
-    index::{Id, Key, Ref, id_of},
+    index::{Key, Ref, id_of},
+    reach::needs,
     store::{StoreError, Stored},
 };
 use crate::{
@@ -39,7 +40,6 @@ use crate::{
         Place,
         cluster::crd::{ArangoCluster, ClusterStatus, Coordinator},
     },
-    reconcile::outcome::of_error,
 };
 
 /// Longest time of one pass.
@@ -94,10 +94,12 @@ pub async fn run(context: Arc<Context>, watched: Watched, stop: CancellationToke
         .reflect(writer)
         .inspect(move |event| match event {
             Ok(Event::Apply(cluster) | Event::InitApply(cluster)) => {
-                let id = id_of(cluster);
-                let secrets = cluster.spec.secrets().map(|name| Key::Secret(Id::new(&id.namespace, name)));
-                let secrets = secrets.collect();
-                inspected.index.lock().set(&Ref { kind: KIND, id }, secrets, None);
+                // Its Secrets are entered when it is looked at.
+                let (id, mut index) = (id_of(cluster), inspected.index.lock());
+                let known = index.needed_by(&Ref { kind: KIND, id: id.clone() });
+                let mut needed = needs(&id, &cluster.spec, None);
+                needed.extend(known.into_iter().filter(|key| matches!(key, Key::Secret(_))));
+                index.set(&Ref { kind: KIND, id }, needed, None);
             }
             Ok(Event::Delete(cluster)) => {
                 let id = id_of(cluster);
@@ -188,7 +190,8 @@ async fn pass(context: &Arc<Context>, resource: &Ref, cluster: &ArangoCluster) -
     stored.hold().await?;
     let (verdict, deployment, coordinators) = match establish(context, resource, cluster).await {
         Err(hold) => {
-            if hold.reason == Reason::Invalid {
+            // What is not what it was said to be any more is not written to.
+            if matches!(hold.reason, Reason::Invalid | Reason::ReferenceMissing | Reason::ServerUnavailable) {
                 disconnect(context, &resource.id);
             }
             (Verdict::from(hold), before.deployment.clone(), before.coordinators.clone())
@@ -200,7 +203,7 @@ async fn pass(context: &Arc<Context>, resource: &Ref, cluster: &ArangoCluster) -
                 Ok(Some(deployment)) => Some(deployment.clone()),
                 _ => before.deployment.clone(),
             };
-            let verdict = judge(told.map(|_| ()), &states, connected.is_unverified());
+            let verdict = judge(told.map(|_| ()), &states, &connected);
             (verdict, deployment, states.iter().map(coordinator).collect())
         }
     };
@@ -259,17 +262,22 @@ async fn leave(context: &Arc<Context>, resource: &Ref, cluster: &ArangoCluster) 
 }
 
 /// What is said of the connection.
-fn judge(told: Result<(), arango::Error>, states: &[CoordinatorState], unverified: bool) -> Verdict {
+fn judge(told: Result<(), arango::Error>, states: &[CoordinatorState], connected: &Connected) -> Verdict {
     if let Err(error) = told {
-        return of_error(&error, "ask the deployment about itself").into();
+        return connected.login.explain(&error).into();
     }
     let (all, reachable) = (states.len(), states.iter().filter(|state| state.reachable).count());
     let answers = match all {
         1 => "the server answers".to_owned(),
         _ => format!("{reachable} of {all} coordinators answer"),
     };
-    let trust = if unverified { "; NO certificate is verified (spec.tls.insecureSkipVerify)" } else { "" };
-    Verdict::ready(answers + trust)
+    let trust = if connected.is_unverified() {
+        "; NO certificate is verified (spec.tls.insecureSkipVerify)"
+    } else {
+        ""
+    };
+    let note = connected.note.as_ref().map(|note| format!("; {note}")).unwrap_or_default();
+    Verdict::ready(answers + trust + &note)
 }
 
 fn coordinator(state: &CoordinatorState) -> Coordinator {

@@ -22,11 +22,15 @@ use tracing::warn;
 use super::{
     connections::Connected,
     index::{Id, Index, Key, Ref},
+    kube_arangodb::Deployments,
     metrics::Metrics,
     secrets::SecretVersions,
     wake::Wakes,
 };
-use crate::kinds::{Lookup, Place};
+use crate::{
+    arango::Route,
+    kinds::{Lookup, Place},
+};
 
 /// How long publishing an Event may take: it is never waited for longer.
 const EVENT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -61,6 +65,10 @@ pub struct Context {
     tried: Mutex<HashSet<Id>>,
     /// Versions of Secrets, without their bodies.
     pub secrets: SecretVersions,
+    /// kube-arangodb's `ArangoDeployment`s, as far as anybody uses them.
+    pub deployments: Deployments,
+    /// Where connections go instead.
+    pub routes: Arc<[Route]>,
     /// The metrics.
     pub metrics: Metrics,
     /// True once every cache has seen all there is: no decision is made before.
@@ -88,6 +96,7 @@ impl Context {
     pub fn new(
         client: Client,
         namespace: Option<String>,
+        routes: Vec<Route>,
         kinds: impl IntoIterator<Item = &'static str>,
     ) -> Self {
         let reporter = Reporter {
@@ -107,6 +116,8 @@ impl Context {
             connections: RwLock::default(),
             tried: Mutex::default(),
             secrets: SecretVersions::default(),
+            deployments: Deployments::default(),
+            routes: routes.into(),
             metrics: Metrics::default(),
             synced: watch::Sender::new(false),
             stopping: AtomicBool::new(false),

@@ -1,0 +1,214 @@
+//! kube-arangodb's `ArangoDeployment`s, as far as an ArangoCluster names one: watched from the first such ArangoCluster on,
+//! and not before, so that nobody else needs the rights to it or the definition.
+
+pub mod maintenance;
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use futures::StreamExt;
+use kube::{
+    Api,
+    api::{ApiResource, DynamicObject},
+    core::GroupVersionKind,
+    runtime::{
+        WatchStreamExt,
+        watcher::{self, Event},
+    },
+};
+use parking_lot::Mutex;
+use tokio::{sync::watch, time::timeout};
+use tracing::{debug, warn};
+
+use super::{
+    connections,
+    context::Context,
+    index::{Id, Key, Ref, id_of},
+    store::is,
+};
+use crate::core::{
+    Hold, Reason,
+    kube_arangodb::{Deployment, GROUP, KIND, PLURAL, VERSION},
+};
+
+/// How long an ArangoCluster waits for the first listing. It takes a moment, unless the API server is away.
+const FIRST_LISTING: Duration = Duration::from_secs(10);
+
+/// What is known of all of them.
+type Known = HashMap<Id, Arc<Result<Deployment, String>>>;
+
+/// The `ArangoDeployment`s that were seen.
+#[derive(Debug)]
+pub struct Deployments {
+    known: Mutex<Known>,
+    /// Whether anybody has asked for one.
+    wanted: watch::Sender<bool>,
+    listing: watch::Sender<Listing>,
+}
+
+/// How far the watch has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Listing {
+    /// Nothing is known yet.
+    Begun,
+    /// All that there are have been seen.
+    Complete,
+    /// They can't be seen, and why.
+    Impossible(String),
+}
+
+impl Default for Deployments {
+    fn default() -> Self {
+        Self {
+            known: Mutex::default(),
+            wanted: watch::Sender::new(false),
+            listing: watch::Sender::new(Listing::Begun),
+        }
+    }
+}
+
+impl Deployments {
+    /// The one of that name, once it can be said whether there is one.
+    ///
+    /// # Errors
+    ///
+    /// There is none that servers may be looked for by.
+    pub async fn find(&self, id: &Id) -> Result<Deployment, Hold> {
+        self.wanted.send_replace(true);
+        let mut listing = self.listing.subscribe();
+        let listing = timeout(FIRST_LISTING, listing.wait_for(|listing| *listing != Listing::Begun)).await;
+        let listing = listing.ok().and_then(|listing| listing.ok().map(|listing| listing.clone()));
+        let name = &id.name;
+        let missing = |message: String| Err(Hold::new(Reason::ReferenceMissing, message));
+        match listing {
+            None | Some(Listing::Begun) => {
+                missing(format!("the ArangoDeployment {name} could not be looked for yet; trying again"))
+            }
+            Some(Listing::Impossible(why)) => {
+                missing(format!("the ArangoDeployment {name} can't be read: {why}"))
+            }
+            Some(Listing::Complete) => match self.get(id).as_deref() {
+                None => missing(format!(
+                    "the ArangoDeployment {name} does not exist in this namespace; going on when it does, and nothing \
+                     is changed or removed before"
+                )),
+                Some(Err(problem)) => Err(Hold::invalid(problem.clone())),
+                Some(Ok(Deployment { leaving: true, .. })) => missing(format!(
+                    "the ArangoDeployment {name} is being deleted; nothing is changed or removed in it any more"
+                )),
+                Some(Ok(deployment)) => Ok(deployment.clone()),
+            },
+        }
+    }
+
+    /// What was last seen of one.
+    fn get(&self, id: &Id) -> Option<Arc<Result<Deployment, String>>> {
+        self.known.lock().get(id).cloned()
+    }
+
+    /// Learns what one is like now; whether that is news.
+    fn learn(&self, object: &DynamicObject) -> Option<Id> {
+        let (id, deployment) = read(object);
+        let is_news = self.known.lock().insert(id.clone(), Arc::clone(&deployment)) != Some(deployment);
+        is_news.then_some(id)
+    }
+
+    /// Learns what all are like now; whose news that is.
+    fn replace(&self, new: Known) -> Vec<Id> {
+        let old = std::mem::replace(&mut *self.known.lock(), new.clone());
+        let gone = old.keys().filter(|id| !new.contains_key(id));
+        let changed = new.iter().filter(|(id, deployment)| old.get(id) != Some(deployment)).map(|(id, _)| id);
+        changed.chain(gone).cloned().collect()
+    }
+}
+
+/// The key by which everybody who uses an `ArangoDeployment` is woken.
+pub fn key(deployment: &Id) -> Key {
+    Key::Resource(Ref { kind: KIND, id: deployment.clone() })
+}
+
+/// The resource type.
+fn resource() -> ApiResource {
+    ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(GROUP, VERSION, KIND), PLURAL)
+}
+
+fn read(object: &DynamicObject) -> (Id, Arc<Result<Deployment, String>>) {
+    let id = id_of(object);
+    let whole = serde_json::to_value(object).map_err(|error| error.to_string());
+    let deployment = whole.and_then(|whole| Deployment::read(&id, &whole));
+    (id, Arc::new(deployment))
+}
+
+/// Watches them, once somebody has asked, for as long as the process lives.
+pub async fn watch(context: Arc<Context>) {
+    let deployments = &context.deployments;
+    // The sender lives in this very context, so the wait can't fail.
+    drop(deployments.wanted.subscribe().wait_for(|wanted| *wanted).await);
+    let client = context.client.clone();
+    let api: Api<DynamicObject> = match &context.namespace {
+        Some(namespace) => Api::namespaced_with(client, namespace, &resource()),
+        None => Api::all_with(client, &resource()),
+    };
+    let mut events = watcher::watcher(api, watcher::Config::default()).default_backoff().boxed();
+    let mut listing = Known::new();
+    while let Some(event) = events.next().await {
+        let changed = match event {
+            Ok(Event::Init) => {
+                listing = Known::new();
+                Vec::new()
+            }
+            Ok(Event::InitApply(object)) => {
+                listing.extend([read(&object)]);
+                Vec::new()
+            }
+            Ok(Event::InitDone) => {
+                let changed = deployments.replace(std::mem::take(&mut listing));
+                tell(&context, Listing::Complete);
+                changed
+            }
+            Ok(Event::Apply(object)) => deployments.learn(&object).into_iter().collect(),
+            Ok(Event::Delete(object)) => {
+                let id = id_of(&object);
+                deployments.known.lock().remove(&id);
+                vec![id]
+            }
+            Err(error) => {
+                failed(&context, &error);
+                Vec::new()
+            }
+        };
+        for id in changed {
+            context.wake(&key(&id));
+        }
+    }
+}
+
+/// What a failure of the watch means. One that an administrator can end is said in conditions, not in the log.
+fn failed(context: &Context, error: &watcher::Error) {
+    let refused = match error {
+        watcher::Error::InitialListFailed(error) if is(error, 404) => {
+            "kube-arangodb's resource definitions are not installed in this Kubernetes cluster; looking again"
+        }
+        watcher::Error::InitialListFailed(error) if is(error, 403) => {
+            "the operator may not list ArangoDeployments; an administrator applies deploy/kube-arangodb; looking again"
+        }
+        other => {
+            warn!(kind = KIND, error = %other, "the watch failed; trying again");
+            return;
+        }
+    };
+    debug!(kind = KIND, %error, "not watched");
+    tell(context, Listing::Impossible(refused.to_owned()));
+}
+
+/// How far the watch has come; whoever uses a deployment has something else to say then.
+fn tell(context: &Context, listing: Listing) {
+    let is_news = context.deployments.listing.send_if_modified(|before| {
+        let is_news = *before != listing;
+        *before = listing;
+        is_news
+    });
+    if is_news {
+        let clusters = context.index.lock().of_kind(connections::KIND);
+        context.wakes.wake(clusters);
+    }
+}
