@@ -21,7 +21,7 @@ use kube::{
 };
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::{
     connections::{Connected, KIND, ask, disconnect, establish, key},
@@ -244,7 +244,7 @@ async fn leave(context: &Arc<Context>, resource: &Ref, cluster: &ArangoCluster) 
             context.wake(&key(&resource.id));
         }
         if let Err(hold) = established {
-            warn!(cluster = %resource.id, %hold, "can't serve while being deleted");
+            debug!(cluster = %resource.id, %hold, "can't serve while being deleted");
         }
     }
     let users = context.index.lock().needing(&key(&resource.id));

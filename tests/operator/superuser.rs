@@ -29,7 +29,8 @@ async fn tokens_are_signed_with_the_secret_which_may_come_later_and_change() {
     let message = world.condition(CLUSTER, "Unknown", "SecretMissing").await;
     assert!(message.contains("prod-jwt") && message.contains("token"), "{message}");
 
-    for (value, part) in [(String::new(), "is empty"), (" \n".to_owned(), "is empty"), ("x".repeat(65), "65 bytes")]
+    for (value, part) in
+        [(String::new(), "is empty"), (" \n".to_owned(), "is empty"), ("x".repeat(65), "65 bytes")]
     {
         world.apply(&secret("prod-jwt", &[("token", &value)])).await;
         crate::support::eventually("it is said what is wrong with the secret", async || {
@@ -76,7 +77,12 @@ async fn the_superuser_makes_changes_and_removes_everything_and_only_root_is_pro
         )
         .await;
     // The name that tokens carry is nobody's account.
-    let all = ["arangodatabase/shop", "arangouser/alice", "arangouser/arango-operator", "arangopermission/alice-shop"];
+    let all = [
+        "arangodatabase/shop",
+        "arangouser/alice",
+        "arangouser/arango-operator",
+        "arangopermission/alice-shop",
+    ];
     world.ready(&all).await;
     let refused = world.try_apply(&user("root", "")).await.unwrap_err();
     assert!(refused.contains("root is every deployment's own account"), "{refused}");

@@ -23,8 +23,7 @@ pub(crate) fn definition() -> Value {
         "shortNames": ["arangodb", "arango"],
     });
     let schema = json!({"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}});
-    let version =
-        json!({"name": VERSION, "served": true, "storage": true, "schema": schema, "subresources": {"status": {}}});
+    let version = json!({"name": VERSION, "served": true, "storage": true, "schema": schema, "subresources": {"status": {}}});
     json!({
         "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
         "metadata": {"name": format!("{PLURAL}.{GROUP}")},
@@ -75,10 +74,7 @@ impl Deployment {
 
     /// As kube-arangodb reports.
     pub(crate) async fn report(&self, status: &Value) {
-        // What is left out goes.
-        let patch = Patch::Json::<()>(
-            serde_json::from_value(json!([{"op": "add", "path": "/status", "value": status}])).unwrap(),
-        );
+        let patch = Patch::Merge(json!({"status": status}));
         self.api.patch_status(self.name, &PatchParams::default(), &patch).await.unwrap();
     }
 
