@@ -9,10 +9,12 @@ mod operator {
     mod apply;
     mod asked;
     mod by_hand;
+    mod complaints;
     mod connection;
     mod crash;
     mod deletion;
     mod encrypted;
+    mod if_empty;
     mod interrupted;
     mod kube_arangodb;
     mod kubectl;
@@ -20,6 +22,7 @@ mod operator {
     mod quiet;
     mod refused;
     mod secrecy;
+    mod several;
     mod superuser;
     mod waiting;
 }

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, process::ExitCode};
 
 use anyhow::Context;
-use clap::ValueEnum;
+use clap::{ValueEnum, builder::NonEmptyStringValueParser};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -22,9 +22,9 @@ use crate::{
 /// Exit codes: 0 ended as told, 1 an error that was printed, 2 wrong usage.
 #[derive(Debug, clap::Args)]
 pub struct RunArgs {
-    /// Watch this namespace only. All namespaces if left out.
-    #[arg(long, env = "ARANGO_OPERATOR_NAMESPACE", value_name = "NAMESPACE")]
-    namespace: Option<String>,
+    /// Watch this namespace only. Repeat it, or separate by commas, for several. All namespaces if left out.
+    #[arg(long, env = "ARANGO_OPERATOR_NAMESPACE", value_name = "NAMESPACE", value_delimiter = ',', value_parser = NonEmptyStringValueParser::new())]
+    namespace: Vec<String>,
     /// Connect to TO_HOST:TO_PORT for endpoints with that HOST and PORT, as curl's --connect-to does: for names that are not
     /// known where the operator runs, or for forwarded ports. Certificates and all else stay those of the endpoint.
     /// Repeatable.
@@ -81,7 +81,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let stop = CancellationToken::new();
     tokio::spawn(cancel_on_signal(stop.clone())?);
     let settings = Settings {
-        namespace: args.namespace,
+        namespaces: args.namespace,
         routes: args.connect_to,
         health: args.health_addr,
         metrics: args.metrics_addr,

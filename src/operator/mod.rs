@@ -21,6 +21,7 @@ pub mod secrets;
 pub mod store;
 pub mod tell;
 pub mod wake;
+pub mod watch;
 
 use std::{
     collections::HashMap,
@@ -54,8 +55,8 @@ const DRAIN: Duration = Duration::from_secs(20);
 /// How the operator runs.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The one namespace to watch, or all.
-    pub namespace: Option<String>,
+    /// The namespaces to watch; all if there are none.
+    pub namespaces: Vec<String>,
     /// Where connections to ArangoDB go instead.
     pub routes: Vec<Route>,
     /// Where `/livez` and `/readyz` are served.
@@ -88,7 +89,7 @@ pub async fn run(
 ) -> std::io::Result<()> {
     let mut kinds = vec![connections::KIND];
     for_each_kind!(K => kinds.push(K::NAME));
-    let context = Arc::new(Context::new(client, settings.namespace.clone(), settings.routes, kinds));
+    let context = Arc::new(Context::new(client, settings.namespaces.clone(), settings.routes, kinds));
 
     let served = CancellationToken::new();
     let _served = served.clone().drop_guard();

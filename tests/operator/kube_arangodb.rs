@@ -243,7 +243,7 @@ async fn an_account_of_ones_own_can_be_used_instead_of_the_superuser() {
 
 /// The operator's own view of a namespace, in this process.
 fn context(world: &World) -> Arc<Context> {
-    Arc::new(Context::new(world.client.clone(), Some(world.namespace.clone()), Vec::new(), []))
+    Arc::new(Context::new(world.client.clone(), vec![world.namespace.clone()], Vec::new(), []))
 }
 
 async fn declared(deployment: &Deployment) -> Value {

@@ -3,12 +3,14 @@
 
 pub(crate) mod kube_arangodb;
 mod operator;
+mod place;
 mod plane;
 mod server;
 mod wait;
 mod world;
 
 pub(crate) use operator::Operator;
+pub(crate) use place::Place;
 pub(crate) use server::{ROOT_PASSWORD, Server};
 pub(crate) use wait::{PATIENCE, eventually, within};
 pub(crate) use world::World;

@@ -4,11 +4,11 @@
 
 use kube::{
     Api,
-    api::{DynamicObject, Patch, PatchParams},
+    api::{Patch, PatchParams},
 };
 use serde_json::json;
 
-use super::{Context, Id, resource};
+use super::{ArangoDeployment, Context, Id};
 use crate::core::{
     Hold,
     kube_arangodb::{Deployment, GROUP, KIND, VERSION},
@@ -49,7 +49,7 @@ pub async fn switch(context: &Context, id: &Id, on: bool) -> Result<(), SwitchEr
     if maintenance.declared == Some(on) {
         return Ok(());
     }
-    let api: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), &id.namespace, &resource());
+    let api: Api<ArangoDeployment> = context.api(&id.namespace);
     // By its UID, so that one that is gone is not made anew by the patch: it would be an order for servers.
     let patch = json!({
         "apiVersion": format!("{GROUP}/{VERSION}"),

@@ -3,19 +3,18 @@
 
 pub mod maintenance;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Duration};
 
 use futures::StreamExt;
 use kube::{
-    Api,
-    api::{ApiResource, DynamicObject},
-    core::GroupVersionKind,
-    runtime::{
-        WatchStreamExt,
-        watcher::{self, Event},
-    },
+    Resource,
+    api::ObjectMeta,
+    core::NamespaceResourceScope,
+    runtime::watcher::{self, Event},
 };
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use tokio::{sync::watch, time::timeout};
 use tracing::{debug, warn};
 
@@ -105,8 +104,20 @@ impl Deployments {
         self.known.lock().get(id).cloned()
     }
 
+    /// The names of those in a namespace.
+    fn known_in(&self, namespace: &str) -> Vec<ArangoDeployment> {
+        let named = |id: &Id| ObjectMeta {
+            name: Some(id.name.to_string()),
+            namespace: Some(id.namespace.to_string()),
+            ..ObjectMeta::default()
+        };
+        let known = self.known.lock();
+        let there = known.keys().filter(|id| &*id.namespace == namespace);
+        there.map(|id| ArangoDeployment { metadata: named(id), rest: Map::new() }).collect()
+    }
+
     /// Learns what one is like now; whether that is news.
-    fn learn(&self, object: &DynamicObject) -> Option<Id> {
+    fn learn(&self, object: &ArangoDeployment) -> Option<Id> {
         let (id, deployment) = read(object);
         let is_news = self.known.lock().insert(id.clone(), Arc::clone(&deployment)) != Some(deployment);
         is_news.then_some(id)
@@ -126,12 +137,47 @@ pub fn key(deployment: &Id) -> Key {
     Key::Resource(Ref { kind: KIND, id: deployment.clone() })
 }
 
-/// The resource type.
-fn resource() -> ApiResource {
-    ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(GROUP, VERSION, KIND), PLURAL)
+/// An `ArangoDeployment` as the API server has it: any shape goes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ArangoDeployment {
+    /// Its metadata.
+    #[serde(default)]
+    pub metadata: ObjectMeta,
+    /// All else.
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
 }
 
-fn read(object: &DynamicObject) -> (Id, Arc<Result<Deployment, String>>) {
+impl Resource for ArangoDeployment {
+    type DynamicType = ();
+    type Scope = NamespaceResourceScope;
+
+    fn kind((): &()) -> Cow<'_, str> {
+        KIND.into()
+    }
+
+    fn group((): &()) -> Cow<'_, str> {
+        GROUP.into()
+    }
+
+    fn version((): &()) -> Cow<'_, str> {
+        VERSION.into()
+    }
+
+    fn plural((): &()) -> Cow<'_, str> {
+        PLURAL.into()
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.metadata
+    }
+}
+
+fn read(object: &ArangoDeployment) -> (Id, Arc<Result<Deployment, String>>) {
     let id = id_of(object);
     let whole = serde_json::to_value(object).map_err(|error| error.to_string());
     let deployment = whole.and_then(|whole| Deployment::read(&id, &whole));
@@ -143,12 +189,8 @@ pub async fn watch(context: Arc<Context>) {
     let deployments = &context.deployments;
     // The sender lives in this very context, so the wait can't fail.
     drop(deployments.wanted.subscribe().wait_for(|wanted| *wanted).await);
-    let client = context.client.clone();
-    let api: Api<DynamicObject> = match &context.namespace {
-        Some(namespace) => Api::namespaced_with(client, namespace, &resource()),
-        None => Api::all_with(client, &resource()),
-    };
-    let mut events = watcher::watcher(api, watcher::Config::default()).default_backoff().boxed();
+    let of = Arc::clone(&context);
+    let mut events = super::watch::watch(&context, move |namespace| of.deployments.known_in(namespace));
     let mut listing = Known::new();
     while let Some(event) = events.next().await {
         let changed = match event {
