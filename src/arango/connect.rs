@@ -57,10 +57,7 @@ impl Coordinator {
     ) -> Result<Self, Error> {
         let unusable = |what: &str| Error::Unusable(format!("{endpoint}: {what}"));
         let route = routes.iter().find(|route| route.is_for(&endpoint)).cloned();
-        let host = match route {
-            Some(_) => Some(format!("{}:{}", endpoint.host(), endpoint.port())),
-            None => None,
-        };
+        let host = route.as_ref().map(|_| format!("{}:{}", endpoint.host(), endpoint.port()));
         let host = host.map(HeaderValue::try_from).transpose().map_err(|_| unusable("no valid host"))?;
         // No proxy from the environment: the operator's network position is an administrator's decision.
         // No redirects: one would carry the login to wherever it points.

@@ -25,8 +25,8 @@ pub struct RunArgs {
     /// Watch this namespace only. Repeat it, or separate by commas, for several. All namespaces if left out.
     #[arg(long, env = "ARANGO_OPERATOR_NAMESPACE", value_name = "NAMESPACE", value_delimiter = ',', value_parser = NonEmptyStringValueParser::new())]
     namespace: Vec<String>,
-    /// Connect to TO_HOST:TO_PORT for endpoints with that HOST and PORT, as curl's --connect-to does: for names that are not
-    /// known where the operator runs, or for forwarded ports. Certificates and all else stay those of the endpoint.
+    /// Connect elsewhere for endpoints with that HOST and PORT, as curl's --connect-to does: for names that are not known
+    /// where the operator runs, or for forwarded ports. Certificates and all else stay those of the endpoint.
     /// Repeatable.
     #[arg(
         long,

@@ -276,7 +276,7 @@ fn judge(told: Result<(), arango::Error>, states: &[CoordinatorState], connected
     } else {
         ""
     };
-    let note = connected.note.as_ref().map(|note| format!("; {note}")).unwrap_or_default();
+    let note = connected.note().map(|note| format!("; {note}")).unwrap_or_default();
     Verdict::ready(answers + trust + &note)
 }
 

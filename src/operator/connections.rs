@@ -44,7 +44,7 @@ pub struct Connected {
     /// How it logs in.
     pub login: Login,
     /// What is to be known of whoever runs the deployment.
-    pub note: Option<String>,
+    note: Mutex<Option<String>>,
     /// What it was made of; another fingerprint is another connection.
     fingerprint: u64,
     /// When the last comparison of everything began.
@@ -71,6 +71,11 @@ impl Connected {
     /// Whether every certificate is believed.
     pub fn is_unverified(&self) -> bool {
         self.pool.is_unverified()
+    }
+
+    /// What is to be known of whoever runs the deployment.
+    pub fn note(&self) -> Option<String> {
+        self.note.lock().clone()
     }
 
     /// When the last comparison of everything with the server began.
@@ -134,7 +139,7 @@ pub async fn establish(
     let fingerprint = {
         let mut hasher = DefaultHasher::new();
         serde_json::to_string(spec).unwrap_or_default().hash(&mut hasher);
-        format!("{reach:?}").hash(&mut hasher);
+        reach.identity().hash(&mut hasher);
         for secret in reach.secrets() {
             secrets.version(secret).hash(&mut hasher);
         }
@@ -143,6 +148,7 @@ pub async fn establish(
     if let Some(connected) = context.connection(&resource.id)
         && connected.fingerprint == fingerprint
     {
+        *connected.note.lock() = reach.note;
         return Ok(connected);
     }
 
@@ -164,7 +170,7 @@ pub async fn establish(
     let connected = Arc::new(Connected {
         server: Server::new(Client::new(pool.clone()), account),
         login,
-        note,
+        note: Mutex::new(note),
         cluster: resource.clone(),
         pool,
         fingerprint,

@@ -102,6 +102,12 @@ impl Reach {
         Ok(Self { endpoints, login, trust, uid: Some(uid), note })
     }
 
+    /// Another text is another connection.
+    pub fn identity(&self) -> String {
+        let Self { endpoints, login, trust, uid, note: _ } = self;
+        format!("{endpoints:?} {login:?} {trust:?} {uid:?}")
+    }
+
     /// The Secrets that it takes, all in the ArangoCluster's own namespace.
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
         let login = match &self.login {

@@ -78,8 +78,8 @@ fn meaning(error: kube::Error) -> SwitchError {
         404 => gone(),
         409 => {
             let causes = status.details.iter().flat_map(|details| &details.causes);
-            let managers = causes.filter(|cause| cause.reason == "FieldManagerConflict");
-            match managers.filter_map(|cause| manager(&cause.message)).next() {
+            let mut managers = causes.filter(|cause| cause.reason == "FieldManagerConflict");
+            match managers.find_map(|cause| manager(&cause.message)) {
                 Some(manager) => SwitchError::Refused { manager },
                 None => gone(),
             }

@@ -7,15 +7,18 @@ use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Duration};
 
 use futures::StreamExt;
 use kube::{
-    Resource,
-    api::ObjectMeta,
+    Api, Resource,
+    api::{ListParams, ObjectMeta},
     core::NamespaceResourceScope,
     runtime::watcher::{self, Event},
 };
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
 use tracing::{debug, warn};
 
 use super::{
@@ -25,12 +28,15 @@ use super::{
     store::is,
 };
 use crate::core::{
-    Hold, Reason,
+    Hold, Reason, backoff,
     kube_arangodb::{Deployment, GROUP, KIND, PLURAL, VERSION},
 };
 
 /// How long an ArangoCluster waits for the first listing. It takes a moment, unless the API server is away.
 const FIRST_LISTING: Duration = Duration::from_secs(10);
+
+/// How often it is looked whether they can be watched by now.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// What is known of all of them.
 type Known = HashMap<Id, Arc<Result<Deployment, String>>>;
@@ -125,9 +131,11 @@ impl Deployments {
 
     /// Learns what all are like now; whose news that is.
     fn replace(&self, new: Known) -> Vec<Id> {
-        let old = std::mem::replace(&mut *self.known.lock(), new.clone());
-        let gone = old.keys().filter(|id| !new.contains_key(id));
-        let changed = new.iter().filter(|(id, deployment)| old.get(id) != Some(deployment)).map(|(id, _)| id);
+        let mut known = self.known.lock();
+        let old = std::mem::replace(&mut *known, new);
+        let gone = old.keys().filter(|id| !known.contains_key(id));
+        let changed =
+            known.iter().filter(|(id, deployment)| old.get(id) != Some(deployment)).map(|(id, _)| id);
         changed.chain(gone).cloned().collect()
     }
 }
@@ -186,11 +194,36 @@ fn read(object: &ArangoDeployment) -> (Id, Arc<Result<Deployment, String>>) {
 
 /// Watches them, once somebody has asked, for as long as the process lives.
 pub async fn watch(context: Arc<Context>) {
-    let deployments = &context.deployments;
     // The sender lives in this very context, so the wait can't fail.
-    drop(deployments.wanted.subscribe().wait_for(|wanted| *wanted).await);
-    let of = Arc::clone(&context);
-    let mut events = super::watch::watch(&context, move |namespace| of.deployments.known_in(namespace));
+    drop(context.deployments.wanted.subscribe().wait_for(|wanted| *wanted).await);
+    loop {
+        while let Err(error) = probe(&context).await {
+            let why = impossible(&error).map_or_else(|| format!("{error}; trying again"), str::to_owned);
+            debug!(kind = KIND, %error, "not watched");
+            tell(&context, Listing::Impossible(why));
+            sleep(backoff::jitter(LOOK, rand::random())).await;
+        }
+        follow(&context).await;
+    }
+}
+
+/// Whether they can be listed at all. A watch would complain in the log each time it can't.
+async fn probe(context: &Context) -> Result<(), kube::Error> {
+    let one = ListParams::default().limit(1);
+    let list = async |api: Api<ArangoDeployment>| api.list_metadata(&one).await.map(drop);
+    if context.namespaces.is_empty() {
+        return list(Api::all(context.client.clone())).await;
+    }
+    for namespace in &context.namespaces {
+        list(context.api(namespace)).await?;
+    }
+    Ok(())
+}
+
+/// Watches them until that is impossible.
+async fn follow(context: &Arc<Context>) {
+    let (of, deployments) = (Arc::clone(context), &context.deployments);
+    let mut events = super::watch::watch(context, move |namespace| of.deployments.known_in(namespace));
     let mut listing = Known::new();
     while let Some(event) = events.next().await {
         let changed = match event {
@@ -204,7 +237,7 @@ pub async fn watch(context: Arc<Context>) {
             }
             Ok(Event::InitDone) => {
                 let changed = deployments.replace(std::mem::take(&mut listing));
-                tell(&context, Listing::Complete);
+                tell(context, Listing::Complete);
                 changed
             }
             Ok(Event::Apply(object)) => deployments.learn(&object).into_iter().collect(),
@@ -213,8 +246,9 @@ pub async fn watch(context: Arc<Context>) {
                 deployments.known.lock().remove(&id);
                 vec![id]
             }
+            Err(watcher::Error::InitialListFailed(error)) if impossible(&error).is_some() => return,
             Err(error) => {
-                failed(&context, &error);
+                warn!(kind = KIND, %error, "the watch failed; trying again");
                 Vec::new()
             }
         };
@@ -224,22 +258,17 @@ pub async fn watch(context: Arc<Context>) {
     }
 }
 
-/// What a failure of the watch means. One that an administrator can end is said in conditions, not in the log.
-fn failed(context: &Context, error: &watcher::Error) {
-    let refused = match error {
-        watcher::Error::InitialListFailed(error) if is(error, 404) => {
-            "kube-arangodb's resource definitions are not installed in this Kubernetes cluster; looking again"
-        }
-        watcher::Error::InitialListFailed(error) if is(error, 403) => {
-            "the operator may not list ArangoDeployments; an administrator applies deploy/kube-arangodb; looking again"
-        }
-        other => {
-            warn!(kind = KIND, error = %other, "the watch failed; trying again");
-            return;
-        }
-    };
-    debug!(kind = KIND, %error, "not watched");
-    tell(context, Listing::Impossible(refused.to_owned()));
+/// Why they can't be listed, if an administrator can change that.
+fn impossible(error: &kube::Error) -> Option<&'static str> {
+    if is(error, 404) {
+        Some(
+            "kube-arangodb's resource definitions are not installed in this Kubernetes cluster; looking again",
+        )
+    } else if is(error, 403) {
+        Some("the operator has no right to; an administrator applies deploy/kube-arangodb; looking again")
+    } else {
+        None
+    }
 }
 
 /// How far the watch has come; whoever uses a deployment has something else to say then.
