@@ -285,7 +285,7 @@ mod tests {
         Deployment::read(&Id::new("db", "prod"), object)
     }
 
-    fn members(mode: &str, members: Value) -> Value {
+    fn members(mode: &str, members: &Value) -> Value {
         json!({"metadata": {"uid": "u"}, "spec": {"mode": mode}, "status": {"members": members}})
     }
 
@@ -310,14 +310,14 @@ mod tests {
     #[test]
     fn each_coordinator_is_addressed_by_the_service_of_its_own() {
         let two = json!({"coordinators": [{"id": "CRDN-zt7m2p4c"}, {"id": "CRDN-kq3vwx8n"}], "single": []});
-        let deployment = read(&members("Cluster", two)).unwrap();
+        let deployment = read(&members("Cluster", &two)).unwrap();
         let expected =
             ["kq3vwx8n", "zt7m2p4c"].map(|id| format!("https://prod-coordinator-{id}.db.svc:8529"));
         assert_eq!(deployment.endpoints, expected);
         let one = json!({"single": [{"id": "SNGL-r5t6y7u8"}]});
-        let deployment = read(&members("Single", one.clone())).unwrap();
+        let deployment = read(&members("Single", &one)).unwrap();
         assert_eq!(deployment.endpoints, ["https://prod-single-r5t6y7u8.db.svc:8529"]);
-        let deployment = read(&members("ActiveFailover", one)).unwrap();
+        let deployment = read(&members("ActiveFailover", &one)).unwrap();
         assert_eq!(deployment.endpoints, ["https://prod.db.svc:8529"]);
     }
 
@@ -332,10 +332,10 @@ mod tests {
     #[test]
     fn what_is_no_id_becomes_no_address() {
         for id in ["CRDN-", "CRDN-a.evil.example/", "CRDN-A", "a:80", "CRDN-é", &"a".repeat(33)] {
-            let error = read(&members("Cluster", json!({"coordinators": [{"id": id}]}))).unwrap_err();
+            let error = read(&members("Cluster", &json!({"coordinators": [{"id": id}]}))).unwrap_err();
             assert!(error.contains("a member has the id"), "{error}");
         }
-        assert!(read(&members("Sharded", json!({}))).unwrap_err().contains("mode"));
+        assert!(read(&members("Sharded", &json!({}))).unwrap_err().contains("mode"));
         assert!(read(&json!({"spec": {"tls": "off"}})).unwrap_err().contains("not understood"));
     }
 
