@@ -8,6 +8,7 @@ mod support;
 mod operator {
     mod apply;
     mod asked;
+    mod bad_inputs;
     mod by_hand;
     mod complaints;
     mod connection;

@@ -164,7 +164,9 @@ pub async fn establish(
         None | Some(crd::LoadBalancing::RoundRobin) => LoadBalancing::RoundRobin,
         Some(crd::LoadBalancing::Random) => LoadBalancing::Random,
     };
-    let pool = Pool::new(connection).map_err(|error| Hold::invalid(error.to_string()))?;
+    let unusable =
+        |error| Hold::invalid(format!("{error}; correct the Secrets that spec.tls and spec.auth name"));
+    let pool = Pool::new(connection).map_err(unusable)?;
 
     let end = CancellationToken::new();
     let connected = Arc::new(Connected {
