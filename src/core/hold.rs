@@ -109,6 +109,8 @@ reasons! {
     /// The account is never managed: `root`, or the one that the operator itself connects with.
     #[next = "Delete the resource and declare another user."]
     Protected: NeedsAPerson, Woken;
+    /// The ArangoCluster leads to another deployment than before: nothing is taken away there until a person accepts it.
+    DeploymentChanged: NeedsAPerson, Woken;
     /// The connection's account may not do this.
     #[next = "Correct the user name and the password in the Secret of the ArangoCluster, or give that account rw on _system."]
     AccessDenied: NeedsAPerson, Polled;

@@ -20,9 +20,10 @@ use tokio::sync::watch;
 use tracing::warn;
 
 use super::{
+    claims::Claims,
     connections::Connected,
     index::{Id, Index, Key, Ref},
-    kube_arangodb::Deployments,
+    kube_arangodb::ArangoDeployments,
     metrics::Metrics,
     secrets::SecretVersions,
     wake::Wakes,
@@ -30,6 +31,7 @@ use super::{
 use crate::{
     arango::Route,
     kinds::{Lookup, Place},
+    reconcile::Deployments,
 };
 
 /// How long publishing an Event may take: it is never waited for longer.
@@ -66,11 +68,15 @@ pub struct Context {
     /// Versions of Secrets, without their bodies.
     pub secrets: SecretVersions,
     /// kube-arangodb's `ArangoDeployment`s, as far as anybody uses them.
-    pub deployments: Deployments,
+    pub arango_deployments: ArangoDeployments,
     /// Where connections go instead.
     pub routes: Arc<[Route]>,
     /// The metrics.
     pub metrics: Metrics,
+    /// What the connections to one deployment share.
+    pub deployments: Deployments,
+    /// Who is at work on what.
+    pub claims: Claims,
     /// True once every cache has seen all there is: no decision is made before.
     pub synced: watch::Sender<bool>,
     /// True from the moment on that shutdown began.
@@ -119,7 +125,9 @@ impl Context {
             tried: Mutex::default(),
             secrets: SecretVersions::default(),
             deployments: Deployments::default(),
+            arango_deployments: ArangoDeployments::default(),
             routes: routes.into(),
+            claims: Claims::default(),
             metrics: Metrics::default(),
             synced: watch::Sender::new(false),
             stopping: AtomicBool::new(false),
@@ -235,13 +243,13 @@ impl Context {
         self.attempts.lock().remove(resource);
         self.checked.lock().remove(resource);
         self.waiting.lock().remove(resource);
-        let declared = self.index.lock().remove(resource);
-        if let Some(key) = declared {
+        let mut index = self.index.lock();
+        if let Some(thing) = index.remove(resource) {
             // The next one in line takes over, and whoever needed the object looks again.
-            let declaring = self.index.lock().declaring(&key);
-            self.wakes.wake(declaring);
-            self.wake(&key);
+            self.wakes.wake(index.declaring(&thing));
+            self.wakes.wake(index.needing_thing(&thing));
         }
+        drop(index);
         self.wake(&Key::Resource(resource.clone()));
     }
 

@@ -85,7 +85,7 @@ impl Reach {
             return Ok(Self { endpoints, login, trust, uid: None, note: None });
         };
         let Deployment { uid, endpoints, authority, signing, stuck, .. } =
-            context.deployments.find(&Id::new(&cluster.namespace, &reference.name)).await?;
+            context.arango_deployments.find(&Id::new(&cluster.namespace, &reference.name)).await?;
         let named = format!("the ArangoDeployment {}", reference.name);
         let endpoints = parse(&endpoints, &named)?;
         if endpoints.is_empty() {

@@ -272,7 +272,7 @@ async fn the_switch_of_kube_arangodb_is_set_and_taken_back_by_an_explicit_false(
         switch(&context, &id, on).await.unwrap();
         assert_eq!(declared(&deployment).await, json!(on));
         eventually("the change is seen", async || {
-            let seen = context.deployments.find(&id).await.unwrap().maintenance.declared;
+            let seen = context.arango_deployments.find(&id).await.unwrap().maintenance.declared;
             if seen == Some(on) { Ok(()) } else { Err(seen) }
         })
         .await;
@@ -310,7 +310,7 @@ async fn the_switch_never_makes_a_deployment_that_is_gone() {
     let deployment = deployment(&world, json!({"mode": "Cluster"})).await;
     let (context, id) = (context(&world), Id::new(&world.namespace, "prod"));
     let watch = tokio::spawn(kube_arangodb::watch(Arc::clone(&context)));
-    context.deployments.find(&id).await.unwrap();
+    context.arango_deployments.find(&id).await.unwrap();
     // It goes at the very moment in which the switch is set.
     watch.abort();
     drop(watch.await);

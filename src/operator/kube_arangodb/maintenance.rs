@@ -45,7 +45,7 @@ pub enum SwitchError {
 /// Why it was not set. It is never forced.
 pub async fn switch(context: &Context, id: &Id, on: bool) -> Result<(), SwitchError> {
     let Deployment { uid, maintenance, .. } =
-        context.deployments.find(id).await.map_err(SwitchError::Absent)?;
+        context.arango_deployments.find(id).await.map_err(SwitchError::Absent)?;
     if maintenance.declared == Some(on) {
         return Ok(());
     }

@@ -43,7 +43,7 @@ type Known = HashMap<Id, Arc<Result<Deployment, String>>>;
 
 /// The `ArangoDeployment`s that were seen.
 #[derive(Debug)]
-pub struct Deployments {
+pub struct ArangoDeployments {
     known: Mutex<Known>,
     /// Whether anybody has asked for one.
     wanted: watch::Sender<bool>,
@@ -61,7 +61,7 @@ enum Listing {
     Impossible(String),
 }
 
-impl Default for Deployments {
+impl Default for ArangoDeployments {
     fn default() -> Self {
         Self {
             known: Mutex::default(),
@@ -71,7 +71,7 @@ impl Default for Deployments {
     }
 }
 
-impl Deployments {
+impl ArangoDeployments {
     /// The one of that name, once it can be said whether there is one.
     ///
     /// # Errors
@@ -195,7 +195,7 @@ fn read(object: &ArangoDeployment) -> (Id, Arc<Result<Deployment, String>>) {
 /// Watches them, once somebody has asked, for as long as the process lives.
 pub async fn watch(context: Arc<Context>) {
     // The sender lives in this very context, so the wait can't fail.
-    drop(context.deployments.wanted.subscribe().wait_for(|wanted| *wanted).await);
+    drop(context.arango_deployments.wanted.subscribe().wait_for(|wanted| *wanted).await);
     loop {
         while let Err(error) = probe(&context).await {
             let why = impossible(&error).map_or_else(|| format!("{error}; trying again"), str::to_owned);
@@ -222,8 +222,8 @@ async fn probe(context: &Context) -> Result<(), kube::Error> {
 
 /// Watches them until that is impossible.
 async fn follow(context: &Arc<Context>) {
-    let (of, deployments) = (Arc::clone(context), &context.deployments);
-    let mut events = super::watch::watch(context, move |namespace| of.deployments.known_in(namespace));
+    let (of, deployments) = (Arc::clone(context), &context.arango_deployments);
+    let mut events = super::watch::watch(context, move |namespace| of.arango_deployments.known_in(namespace));
     let mut listing = Known::new();
     while let Some(event) = events.next().await {
         let changed = match event {
@@ -273,7 +273,7 @@ fn impossible(error: &kube::Error) -> Option<&'static str> {
 
 /// How far the watch has come; whoever uses a deployment has something else to say then.
 fn tell(context: &Context, listing: Listing) {
-    let is_news = context.deployments.listing.send_if_modified(|before| {
+    let is_news = context.arango_deployments.listing.send_if_modified(|before| {
         let is_news = *before != listing;
         *before = listing;
         is_news
