@@ -19,11 +19,13 @@ mod operator {
     mod identity;
     mod if_empty;
     mod interrupted;
+    mod kube_arangodb;
     mod kubectl;
     mod ownership;
     mod quiet;
     mod refused;
     mod secrecy;
     mod several;
+    mod superuser;
     mod waiting;
 }

@@ -9,6 +9,7 @@ pub mod deployment;
 pub mod duration;
 pub mod hold;
 pub mod id;
+pub mod kube_arangodb;
 pub mod level;
 pub mod name;
 pub mod plan;

@@ -23,11 +23,13 @@ use super::{
     claims::Claims,
     connections::Connected,
     index::{Id, Index, Key, Ref},
+    kube_arangodb::ArangoDeployments,
     metrics::Metrics,
     secrets::SecretVersions,
     wake::Wakes,
 };
 use crate::{
+    arango::Route,
     kinds::{Lookup, Place},
     reconcile::Deployments,
 };
@@ -65,6 +67,10 @@ pub struct Context {
     tried: Mutex<HashSet<Id>>,
     /// Versions of Secrets, without their bodies.
     pub secrets: SecretVersions,
+    /// kube-arangodb's `ArangoDeployment`s, as far as anybody uses them.
+    pub arango_deployments: ArangoDeployments,
+    /// Where connections go instead.
+    pub routes: Arc<[Route]>,
     /// The metrics.
     pub metrics: Metrics,
     /// What the connections to one deployment share.
@@ -96,6 +102,7 @@ impl Context {
     pub fn new(
         client: Client,
         namespaces: Vec<String>,
+        routes: Vec<Route>,
         kinds: impl IntoIterator<Item = &'static str>,
     ) -> Self {
         let reporter = Reporter {
@@ -118,6 +125,8 @@ impl Context {
             tried: Mutex::default(),
             secrets: SecretVersions::default(),
             deployments: Deployments::default(),
+            arango_deployments: ArangoDeployments::default(),
+            routes: routes.into(),
             claims: Claims::default(),
             metrics: Metrics::default(),
             synced: watch::Sender::new(false),

@@ -21,9 +21,9 @@ use crate::{
     },
     kinds::{
         Kind,
-        cluster::crd::{ArangoCluster, Deployment},
+        cluster::crd::{ArangoCluster, ClusterStatus, Deployment},
     },
-    reconcile::{Mode, outcome::of_error},
+    reconcile::Mode,
 };
 
 /// The condition that says that another deployment answers than before.
@@ -77,7 +77,7 @@ pub fn learn(
         (Ok(Some(told)), _) => (Arc::from(told.id.as_str()), Some(told.mode)),
         (_, Some(before)) => (Arc::clone(&before.found), None),
         (told, None) => {
-            let hold = told.as_ref().err().map(|error| of_error(error, "ask the deployment about itself"));
+            let hold = told.as_ref().err().map(|error| connected.login.explain(error));
             if connected.failed(hold) {
                 context.wake(&key(id));
             }
@@ -124,6 +124,13 @@ pub fn said(cluster: &Id, standing: Option<&Standing>) -> Option<Said> {
         reason: Reason::DeploymentChanged,
         message: standing.explain(cluster),
     })
+}
+
+/// What the status says of a deployment that took the place of another.
+pub fn told_before(status: &ClusterStatus) -> Option<Standing> {
+    let deployment = status.deployment.as_ref()?;
+    let (accepted, found) = (deployment.id.as_deref()?, deployment.found.as_deref()?);
+    Some(Standing::new(Some(accepted), found, None))
 }
 
 /// Makes a pass one over the deployment that answers. What is remembered of another says nothing there; but a plan that was
