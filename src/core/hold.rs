@@ -61,12 +61,16 @@ macro_rules! reasons {
 reasons! {
     /// What is declared is there.
     Ready: Good, Woken;
+    /// Of InSync: what is declared and what is there are the same.
+    InSync: Good, Woken;
     /// Nobody has looked yet.
     Pending: Waits, Woken;
     /// The ArangoCluster that is named doesn't exist or is not connected yet.
     ClusterMissing: Waits, Woken;
     /// No coordinator answers, or none is ready to.
     ServerUnavailable: Waits, Polled;
+    /// The server is in read-only mode. What is to be done waits until it takes writes again; `status.pending` lists it.
+    ServerReadOnly: Waits, Polled;
     /// The user doesn't exist yet.
     UserMissing: Waits, Polled;
     /// The database doesn't exist yet.
@@ -81,6 +85,17 @@ reasons! {
     Retry: Waits, Polled;
     /// A person paused it by annotation.
     Paused: Waits, Woken;
+    /// What is declared is not all there, and the drift policy Observe keeps it from being changed. `status.pending`
+    /// lists what Correct would do.
+    ActionsPending: NeedsAPerson, Woken;
+    /// Of InSync: a database has other options than declared, which ArangoDB can't change.
+    OptionsDiffer: NeedsAPerson, Woken;
+    /// Of InSync: the connection's account may not see the options of the database.
+    OptionsHidden: Waits, Woken;
+    /// Of Effective: a wider right gives more than what is declared, and ArangoDB lets the higher one win.
+    Overridden: NeedsAPerson, Woken;
+    /// Of Effective: the user has no access to the database, so that his levels on its collections are of no use.
+    DatabaseClosed: NeedsAPerson, Woken;
     /// Another resource declares the same thing.
     Conflict: NeedsAPerson, Woken;
     /// What is declared can't be.

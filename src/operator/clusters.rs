@@ -97,18 +97,21 @@ pub async fn run(context: Arc<Context>, watched: Watched, stop: CancellationToke
                 let id = id_of(cluster);
                 let secrets = cluster.spec.secrets().map(|name| Key::Secret(Id::new(&id.namespace, name)));
                 let secrets = secrets.collect();
+                inspected.policies.set(&id, cluster.spec.drift.policy);
                 inspected.index.lock().set(&Ref { kind: KIND, id }, secrets, None);
             }
             Ok(Event::Delete(cluster)) => {
                 let id = id_of(cluster);
                 disconnect(&inspected, &id);
                 inspected.disconnected(&id);
+                inspected.policies.remove(&id);
                 inspected.forget(&Ref { kind: KIND, id });
             }
             Ok(Event::InitDone) => {
                 for gone in inspected.forget_absent(KIND) {
                     disconnect(&inspected, &gone.id);
                     inspected.disconnected(&gone.id);
+                    inspected.policies.remove(&gone.id);
                 }
                 inspected.cache_is_filled(KIND);
             }

@@ -59,6 +59,8 @@ pub struct Context {
     pub connections: RwLock<HashMap<Id, Arc<Connected>>>,
     /// The ArangoClusters that were looked at since the start, whether or not they could be connected to.
     tried: Mutex<HashSet<Id>>,
+    /// What the ArangoClusters say about differences.
+    pub policies: super::drift::Policies,
     /// Versions of Secrets, without their bodies.
     pub secrets: SecretVersions,
     /// The metrics.
@@ -106,6 +108,7 @@ impl Context {
             unfilled: watch::Sender::new(caches),
             connections: RwLock::default(),
             tried: Mutex::default(),
+            policies: super::drift::Policies::default(),
             secrets: SecretVersions::default(),
             metrics: Metrics::default(),
             synced: watch::Sender::new(false),
@@ -292,5 +295,10 @@ struct InNamespace<'a> {
 impl Lookup for InNamespace<'_> {
     fn find(&self, kind: &str, name: &str) -> Option<Place> {
         self.context.find(kind, &Id::new(self.namespace, name)).map(|found| found.place)
+    }
+
+    fn declarer(&self, cluster: &Id, object: &str) -> Option<String> {
+        let declaring = self.context.index.lock().declaring(&Key::Object(cluster.clone(), object.to_owned()));
+        declaring.first().map(|Ref { kind, id }| format!("{kind} {id}"))
     }
 }

@@ -9,6 +9,7 @@ pub mod clusters;
 pub mod connections;
 pub mod context;
 pub mod controller;
+pub mod drift;
 pub mod health;
 pub mod index;
 pub mod metrics;

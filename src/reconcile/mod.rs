@@ -6,6 +6,7 @@
 //! come from ([`Secrets`]) and where a claim and a record are stored ([`Journal`]).
 
 pub mod outcome;
+mod read_only;
 mod server;
 pub mod snapshot;
 
@@ -20,8 +21,8 @@ pub use self::{
     snapshot::{Look, Part},
 };
 use crate::{
-    core::{Consent, Hold, Origin, Risk, Step, Verdict, policy::allow},
-    kinds::{Execution, Kind},
+    core::{Consent, DriftPolicy, Hold, Origin, Reason, Risk, Step, drift, policy::allow},
+    kinds::{ExecuteError, Execution, Kind},
 };
 
 /// UID and resource version of a Secret.
@@ -79,6 +80,8 @@ pub struct Target<'a, K: Kind> {
     pub deleting: Option<Consent>,
     /// Whether the claim is stored already.
     pub begun: bool,
+    /// What is done about a difference. A deletion is carried out in any case: whoever calls decides on it.
+    pub policy: DriftPolicy,
 }
 
 /// One pass over one resource.
@@ -89,7 +92,7 @@ pub async fn drive<K: Kind, J: Journal<K>>(
     target: Target<'_, K>,
     journal: &mut J,
 ) -> Result<Outcome<K>, J::Error> {
-    let Target { desired, mut memory, origin, deleting, mut begun } = target;
+    let Target { desired, mut memory, origin, deleting, mut begun, policy } = target;
     let owned = origin.is_some();
     let mut outcome = Outcome::new(memory.clone(), origin);
     if let Some(hold) = K::protected(desired, server.account.as_deref()) {
@@ -108,9 +111,11 @@ pub async fn drive<K: Kind, J: Journal<K>>(
             None => K::plan(desired, &observed, &memory),
             Some(_) => K::removal(desired, &observed, &memory),
         };
-        Ok((K::exists(&observed), allow(plan, deleting)))
+        Ok((observed, allow(plan, deleting)))
     };
-    let takes_away = |steps: &[Step<K::Action>]| steps.iter().any(|step| step.risk != Risk::None);
+    let observes = deleting.is_none() && policy == DriftPolicy::Observe;
+    let takes_away =
+        |steps: &[Step<K::Action>]| !observes && steps.iter().any(|step| step.risk != Risk::None);
     let looked = match plan(look).await {
         // What is taken away may take along what came since the look: such a plan is made again from a closer one.
         Ok((_, allowed)) if !look.removing && takes_away(&allowed.plan.steps) => {
@@ -118,15 +123,29 @@ pub async fn drive<K: Kind, J: Journal<K>>(
         }
         other => other,
     };
-    let (existed, allowed) = match looked {
+    let (observed, allowed) = match looked {
         Ok(looked) => looked,
         Err(error) => {
-            outcome.verdict =
-                outcome::of_error(&error, &format!("look at the {}", K::describe(desired))).into();
+            let doing = format!("look at the {}", K::describe(desired));
+            outcome.verdict = read_only::explain(server, look, &error, &doing).await.into();
             return Ok(outcome);
         }
     };
+    let existed = K::exists(&observed);
     outcome.existed = existed;
+    let remarks = K::remarks(desired, &observed, &memory);
+    let writes = allowed.plan.steps.iter().any(|step| K::is_on_server(&step.action));
+    let withheld = if observes {
+        Some(Reason::ActionsPending)
+    } else if writes && read_only::is_on(server, look).await {
+        Some(Reason::ServerReadOnly)
+    } else {
+        None
+    };
+    if let Some(reason) = withheld {
+        outcome.withhold(&K::describe(desired), allowed.plan, reason, remarks);
+        return Ok(outcome);
+    }
     let origin = origin.unwrap_or(if existed { Origin::Adopted } else { Origin::Created });
     outcome.held = allowed.held;
     let mut hold = allowed.plan.hold;
@@ -145,7 +164,11 @@ pub async fn drive<K: Kind, J: Journal<K>>(
             }
             Err(error) => {
                 outcome.touched |= error.leaves_open();
-                hold = Some(outcome::of_execution(&error, &step.action.to_string()));
+                let doing = step.action.to_string();
+                hold = Some(match error {
+                    ExecuteError::Server(error) => read_only::explain(server, look, &error, &doing).await,
+                    ExecuteError::Held(hold) => hold,
+                });
                 break;
             }
         }
@@ -168,7 +191,7 @@ pub async fn drive<K: Kind, J: Journal<K>>(
         outcome.verdict = hold.into();
     } else {
         outcome.origin = Some(origin);
-        outcome.verdict = Verdict::ready(outcome::in_place(&K::describe(desired)));
+        outcome.verdict = drift::in_place(&K::describe(desired), remarks);
     }
     Ok(outcome)
 }
