@@ -12,11 +12,14 @@ mod operator {
     mod connection;
     mod crash;
     mod deletion;
+    mod effective;
     mod encrypted;
     mod interrupted;
     mod kubectl;
+    mod observe;
     mod ownership;
     mod quiet;
+    mod read_only;
     mod refused;
     mod secrecy;
     mod waiting;

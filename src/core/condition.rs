@@ -149,7 +149,7 @@ pub struct Status<M> {
     /// The generation of the spec that the last pass looked at; -1 before the first.
     #[serde(default = "never")]
     pub observed_generation: i64,
-    /// Ready; Stalled while a person must act; InSync; and of a permission, Effective while it is not.
+    /// Ready; Stalled while a person must act; `InSync`; and of a permission, Effective while it is not.
     #[serde(default)]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

@@ -27,10 +27,11 @@ fn listed(mut actions: Vec<String>) -> Vec<String> {
 /// The verdict where something is to be done and isn't. `what` names the object: "database shop".
 pub fn withheld(reason: Reason, what: &str, actions: Vec<String>) -> Verdict {
     let all = actions.len();
-    let mut told = actions.iter().take(TOLD_MAX).cloned().collect::<Vec<_>>().join("; ");
+    let mut told: Vec<_> = actions.iter().take(TOLD_MAX).cloned().collect();
     if all > TOLD_MAX {
-        told += &format!("; and {} more (see status.pending)", all - TOLD_MAX);
+        told.push(format!("and {} more (see status.pending)", all - TOLD_MAX));
     }
+    let told = told.join("; ");
     let message = match reason {
         Reason::ServerReadOnly => format!(
             "the {what} is not as declared and the server is in read-only mode; to be done: {told}; going on when it \

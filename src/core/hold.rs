@@ -61,7 +61,7 @@ macro_rules! reasons {
 reasons! {
     /// What is declared is there.
     Ready: Good, Woken;
-    /// Of InSync: what is declared and what is there are the same.
+    /// Of `InSync`: what is declared and what is there are the same.
     InSync: Good, Woken;
     /// Nobody has looked yet.
     Pending: Waits, Woken;
@@ -88,13 +88,13 @@ reasons! {
     /// What is declared is not all there, and the drift policy Observe keeps it from being changed. `status.pending`
     /// lists what Correct would do.
     ActionsPending: NeedsAPerson, Woken;
-    /// Of InSync: a database has other options than declared, which ArangoDB can't change.
+    /// Of `InSync`: a database has other options than declared, which ArangoDB can't change.
     OptionsDiffer: NeedsAPerson, Woken;
-    /// Of InSync: the connection's account may not see the options of the database.
+    /// Of `InSync`: the connection's account may not see the options of the database.
     OptionsHidden: Waits, Woken;
-    /// Of Effective: a wider right gives more than what is declared, and ArangoDB lets the higher one win.
+    /// Of `Effective`: a wider right gives more than what is declared, and ArangoDB lets the higher one win.
     Overridden: NeedsAPerson, Woken;
-    /// Of Effective: the user has no access to the database, so that his levels on its collections are of no use.
+    /// Of `Effective`: the user has no access to the database, so that his levels on its collections are of no use.
     DatabaseClosed: NeedsAPerson, Woken;
     /// Another resource declares the same thing.
     Conflict: NeedsAPerson, Woken;

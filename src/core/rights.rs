@@ -166,7 +166,8 @@ mod tests {
     #[test]
     fn collections_get_the_highest_of_what_reaches_them_and_the_right_that_gives_it_is_named() {
         use Level::{None as No, Ro, Rw};
-        let cases: &[(Option<Level>, [Level; 3], Level, Option<Rule>)] = &[
+        type Case = (Option<Level>, [Level; 3], Level, Option<Rule>);
+        let cases: &[Case] = &[
             // Of the worked cases: `*`: ro, `*/*`: rw; `_system`: ro; `shop2`: rw alone.
             (None, [Ro, No, Rw], Rw, Some(Rule::All)),
             (None, [No, Ro, No], Ro, Some(Rule::System)),

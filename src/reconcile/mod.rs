@@ -106,12 +106,12 @@ pub async fn drive<K: Kind, J: Journal<K>>(
     };
 
     let plan = async |look| {
-        let observed = K::observe(server, secrets, look, desired).await?;
+        let found = K::observe(server, secrets, look, desired).await?;
         let plan = match deleting {
-            None => K::plan(desired, &observed, &memory),
-            Some(_) => K::removal(desired, &observed, &memory),
+            None => K::plan(desired, &found, &memory),
+            Some(_) => K::removal(desired, &found, &memory),
         };
-        Ok((observed, allow(plan, deleting)))
+        Ok((found, allow(plan, deleting)))
     };
     let observes = deleting.is_none() && policy == DriftPolicy::Observe;
     let takes_away =
@@ -123,7 +123,7 @@ pub async fn drive<K: Kind, J: Journal<K>>(
         }
         other => other,
     };
-    let (observed, allowed) = match looked {
+    let (found, allowed) = match looked {
         Ok(looked) => looked,
         Err(error) => {
             let doing = format!("look at the {}", K::describe(desired));
@@ -131,9 +131,9 @@ pub async fn drive<K: Kind, J: Journal<K>>(
             return Ok(outcome);
         }
     };
-    let existed = K::exists(&observed);
+    let existed = K::exists(&found);
     outcome.existed = existed;
-    let remarks = K::remarks(desired, &observed, &memory);
+    let remarks = K::remarks(desired, &found, &memory);
     let writes = allowed.plan.steps.iter().any(|step| K::is_on_server(&step.action));
     let withheld = if observes {
         Some(Reason::ActionsPending)

@@ -125,10 +125,8 @@ impl Kind for Database {
     ) -> Result<plan::Observed, arango::Error> {
         let exists = server.read::<Databases, _>(&(), look, |all| all.contains(&desired.name)).await?;
         let asks = exists && !look.removing && desired.options != DatabaseOptions::default();
-        let options = match asks {
-            true => server.read::<OptionsOf, _>(&desired.name, look, Clone::clone).await?,
-            false => None,
-        };
+        let options =
+            if asks { server.read::<OptionsOf, _>(&desired.name, look, Clone::clone).await? } else { None };
         Ok(plan::Observed { exists, options })
     }
 
