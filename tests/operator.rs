@@ -9,11 +9,13 @@ mod operator {
     mod apply;
     mod asked;
     mod by_hand;
+    mod complaints;
     mod connection;
     mod crash;
     mod deletion;
     mod effective;
     mod encrypted;
+    mod if_empty;
     mod interrupted;
     mod kubectl;
     mod observe;
@@ -22,5 +24,6 @@ mod operator {
     mod read_only;
     mod refused;
     mod secrecy;
+    mod several;
     mod waiting;
 }

@@ -63,8 +63,7 @@ impl<K: Kind> Outcome<K> {
 fn sentence<A: std::fmt::Display>(step: &Step<A>) -> String {
     match step.risk {
         Risk::RaisesRights => format!("{}, whereupon a wider right applies that may be higher", step.action),
-        Risk::DestroysData => format!("{}, with all its data", step.action),
-        Risk::None | Risk::Removes => step.action.to_string(),
+        Risk::None | Risk::Removes | Risk::DestroysData => step.action.to_string(),
     }
 }
 
