@@ -160,6 +160,10 @@ pub struct Status<M> {
     /// Created or Adopted. Present once the resource owns the object on the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
+    /// The deployment that origin and what is remembered are about. On another one they say nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub deployment: Option<String>,
     /// The annotation arango-operator.dev/reconcile-at that the last pass obeyed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
@@ -185,6 +189,7 @@ impl<M: Default> Default for Status<M> {
             conditions: Vec::new(),
             name: None,
             origin: None,
+            deployment: None,
             reconcile_at: None,
             pending: Vec::new(),
             memory: M::default(),
@@ -193,12 +198,6 @@ impl<M: Default> Default for Status<M> {
 }
 
 impl<M> Status<M> {
-    /// Whether the last pass compared that generation of the spec with the server to the end: it found everything in
-    /// place, or said what it would do.
-    pub fn was_compared(&self, generation: i64) -> bool {
-        self.was_ready(generation) || (self.observed_generation == generation && self.is_pending())
-    }
-
     /// Whether the drift policy kept the last pass from doing something.
     pub fn is_pending(&self) -> bool {
         self.conditions.iter().any(|c| c.type_ == READY && c.reason == Reason::ActionsPending.as_str())

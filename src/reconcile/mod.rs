@@ -9,6 +9,7 @@ pub mod outcome;
 mod read_only;
 mod server;
 pub mod snapshot;
+mod standing;
 
 use std::future::Future;
 
@@ -19,9 +20,10 @@ pub use self::{
     outcome::Outcome,
     server::Server,
     snapshot::{Look, Part},
+    standing::{Deployments, Mode, identify},
 };
 use crate::{
-    core::{Consent, DriftPolicy, Hold, Origin, Reason, Risk, Step, drift, policy::allow},
+    core::{Consent, DriftPolicy, Hold, Origin, Reason, Risk, drift, policy::allow},
     kinds::{ExecuteError, Execution, Kind},
 };
 
@@ -114,16 +116,14 @@ pub async fn drive<K: Kind, J: Journal<K>>(
         Ok((found, allow(plan, deleting)))
     };
     let observes = deleting.is_none() && policy == DriftPolicy::Observe;
-    let takes_away =
-        |steps: &[Step<K::Action>]| !observes && steps.iter().any(|step| step.risk != Risk::None);
     let looked = match plan(look).await {
         // What is taken away may take along what came since the look: such a plan is made again from a closer one.
-        Ok((_, allowed)) if !look.removing && takes_away(&allowed.plan.steps) => {
+        Ok((_, allowed)) if !look.removing && !observes && allowed.takes_away() => {
             plan(Look { removing: true, ..look }).await
         }
         other => other,
     };
-    let (found, allowed) = match looked {
+    let (found, mut allowed) = match looked {
         Ok(looked) => looked,
         Err(error) => {
             let doing = format!("look at the {}", K::describe(desired));
@@ -145,6 +145,11 @@ pub async fn drive<K: Kind, J: Journal<K>>(
     if let Some(reason) = withheld {
         outcome.withhold(&K::describe(desired), allowed.plan, reason, remarks);
         return Ok(outcome);
+    }
+    if allowed.takes_away()
+        && let Err(hold) = server.may_take_away().await
+    {
+        allowed.stop_before_taking_away(hold);
     }
     let origin = origin.unwrap_or(if existed { Origin::Adopted } else { Origin::Created });
     outcome.held = allowed.held;
