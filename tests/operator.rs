@@ -18,6 +18,8 @@ mod operator {
     mod if_empty;
     mod interrupted;
     mod kubectl;
+    mod logs;
+    mod metrics;
     mod ownership;
     mod quiet;
     mod refused;

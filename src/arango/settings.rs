@@ -1,10 +1,10 @@
 //! What a pool has to be told.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use secrecy::SecretSlice;
 
-use super::{Auth, Endpoint};
+use super::{Auth, Endpoint, Observer};
 use crate::core::balance::LoadBalancing;
 
 /// How a deployment is reached.
@@ -29,6 +29,8 @@ pub struct Connection {
     pub max_concurrent: usize,
     /// Longest answer that is read, in bytes.
     pub max_answer: usize,
+    /// Who is told of every exchange.
+    pub observer: Option<Arc<dyn Observer>>,
 }
 
 impl Connection {
@@ -45,6 +47,7 @@ impl Connection {
             patience: Duration::from_secs(1),
             max_concurrent: 32,
             max_answer: 256 << 20,
+            observer: None,
         }
     }
 }

@@ -152,6 +152,7 @@ pub async fn establish(
     let mut connection = Connection::new(endpoints, auth);
     connection.tls = trust(spec.tls.as_ref(), &secrets).await?;
     connection.timeout = timeout;
+    connection.observer = Some(Arc::new(context.metrics.traffic.clone()));
     connection.max_concurrent = spec.requests.max_concurrent as usize;
     connection.load_balancing = match spec.load_balancing {
         None | Some(crd::LoadBalancing::RoundRobin) => LoadBalancing::RoundRobin,
