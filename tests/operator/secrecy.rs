@@ -65,6 +65,8 @@ async fn no_secret_is_in_the_log_at_trace_level_or_in_a_status_an_event_or_anyth
  {
     let world = World::with_arguments(&["--log", "trace"]).await;
     let server = Server::with_root_password(ROOT).await;
+    let weak = json!({"user": "weak", "passwd": WEAK});
+    server.send(("root", ROOT), Method::POST, "/_api/user", Some(weak)).await.ok();
     // Both ways to log in, a refusal of either, and what follows when a password changes.
     for method in ["JWT", "Basic"] {
         let connection = |password: &str| {
@@ -122,8 +124,6 @@ async fn no_secret_is_in_the_log_at_trace_level_or_in_a_status_an_event_or_anyth
         cluster("weak", "auth: {secretRef: {name: weak}}").replace("https://", "http://"),
         database("by-weak", "").replace("{name: prod}", "{name: weak}"),
     ];
-    let weak = json!({"user": "weak", "passwd": WEAK});
-    server.send(("root", ROOT), Method::POST, "/_api/user", Some(weak)).await.ok();
     world.apply(&manifests.concat()).await;
     world.condition("arangocluster/keyed", "False", "Invalid").await;
     world.condition("arangodatabase/by-weak", "False", "AccessDenied").await;
