@@ -10,11 +10,13 @@ mod operator {
     mod asked;
     mod bad_inputs;
     mod by_hand;
+    mod claims;
     mod complaints;
     mod connection;
     mod crash;
     mod deletion;
     mod encrypted;
+    mod identity;
     mod if_empty;
     mod interrupted;
     mod kubectl;

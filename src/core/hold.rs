@@ -109,6 +109,9 @@ reasons! {
     /// The account is never managed: `root`, or the one that the operator itself connects with.
     #[next = "Delete the resource and declare another user."]
     Protected: NeedsAPerson, Woken;
+    /// The ArangoCluster leads to another deployment than before: nothing is taken away there until a person accepts it.
+    #[next = "If that is meant, set the annotation arango-operator.dev/accept-deployment of the ArangoCluster to the identity in its status; otherwise correct spec.endpoints."]
+    DeploymentChanged: NeedsAPerson, Woken;
     /// The connection's account may not do this.
     #[next = "Correct the user name and the password in the Secret of the ArangoCluster, or give that account rw on _system."]
     AccessDenied: NeedsAPerson, Polled;

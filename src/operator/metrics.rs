@@ -93,8 +93,6 @@ impl Default for Metrics {
         let traffic = Traffic::new(&mut registry);
         let census = Census::new(&mut registry);
         Self {
-            traffic,
-            census,
             registry,
             passes,
             durations,
@@ -103,6 +101,8 @@ impl Default for Metrics {
             repaired,
             left_behind,
             connected,
+            traffic,
+            census,
         }
     }
 }
