@@ -15,17 +15,22 @@ mod operator {
     mod connection;
     mod crash;
     mod deletion;
+    mod effective;
     mod encrypted;
     mod identity;
     mod if_empty;
     mod interrupted;
+    mod kube_arangodb;
     mod kubectl;
     mod logs;
     mod metrics;
+    mod observe;
     mod ownership;
     mod quiet;
+    mod read_only;
     mod refused;
     mod secrecy;
     mod several;
+    mod superuser;
     mod waiting;
 }

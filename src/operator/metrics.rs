@@ -53,6 +53,7 @@ pub struct Metrics {
     durations: Durations,
     writes: Family<WriteLabels, Counter>,
     actions: Family<ActionLabels, Counter>,
+    found: Family<KindLabels, Counter>,
     repaired: Family<KindLabels, Counter>,
     left_behind: Family<KindLabels, Counter>,
     /// ArangoClusters that are connected.
@@ -80,6 +81,12 @@ impl Default for Metrics {
         registry.register("kubernetes_writes", "Writes to the Kubernetes API", writes.clone());
         let actions = Family::default();
         registry.register("actions", "Actions carried out on ArangoDB", actions.clone());
+        let found = Family::default();
+        registry.register(
+            "drift_found",
+            "Changes made by hand that were found and not repaired: the policy is Observe, or the server takes no writes",
+            found.clone(),
+        );
         let repaired = Family::default();
         registry.register("drift_repaired", "Passes that repaired a change made by hand", repaired.clone());
         let left_behind = Family::default();
@@ -98,6 +105,7 @@ impl Default for Metrics {
             durations,
             writes,
             actions,
+            found,
             repaired,
             left_behind,
             connected,
@@ -127,6 +135,11 @@ impl Metrics {
     /// An action was carried out.
     pub fn acted(&self, kind: &'static str, verb: &'static str) {
         self.actions.get_or_create(&ActionLabels { kind, verb }).inc();
+    }
+
+    /// A change made by hand was found and is not repaired.
+    pub fn found(&self, kind: &'static str) {
+        self.found.get_or_create(&KindLabels { kind }).inc();
     }
 
     /// A change made by hand was repaired.

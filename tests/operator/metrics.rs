@@ -7,6 +7,8 @@ use std::{
 
 use arango_operator::cli::docs::metrics::{all, labels};
 use prometheus_parse::{Sample, Scrape, Value};
+use reqwest::Method;
+use serde_json::Value as Json;
 
 use crate::support::{World, database, eventually, grant, passwords, user_with_password};
 
@@ -58,6 +60,12 @@ async fn every_metric_is_documented_appears_and_counts_what_was_done() {
     world.apply(&manifests.concat()).await;
     world.ready(&["arangodatabase/shop", "arangouser/alice", "arangopermission/alice-shop"]).await;
     world.condition("arangopermission/alice-nothing", "Unknown", "ReferenceMissing").await;
+    // Drift that is only looked at.
+    server.make_database("watched").await;
+    world.apply(&database("watched", "drift: {policy: Observe}")).await;
+    world.ready(&["arangodatabase/watched"]).await;
+    server.by_hand(Method::DELETE, "/_api/database/watched", Json::Null).await;
+    world.condition("arangodatabase/watched", "False", "ActionsPending").await;
     // Drift; a deletion; something that stays behind; a coordinator that doesn't answer.
     world.ready(&["arangodatabase/depot", "arangouser/bob"]).await;
     server.set_level("alice", "shop", "none").await;
@@ -85,6 +93,7 @@ async fn every_metric_is_documented_appears_and_counts_what_was_done() {
     is("actions_total", &[("kind", "ArangoUser"), ("verb", "create")], 2.0);
     is("actions_total", &[("kind", "ArangoPermission"), ("verb", "grant")], 2.0);
     is("drift_repaired_total", &[("kind", "ArangoPermission")], 1.0);
+    is("drift_found_total", &[("kind", "ArangoDatabase")], 1.0);
     is("left_behind_total", &[("kind", "ArangoUser")], 1.0);
     is("clusters_connected", &[], 1.0);
     is("objects", &[("kind", "ArangoDatabase"), ("ready", "True"), ("reason", "Ready")], 2.0);

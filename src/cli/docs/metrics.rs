@@ -9,6 +9,7 @@ pub const LABELS: &[(&str, &[&str])] = &[
     ("arangodb_request_duration_seconds", &["coordinator"]),
     ("arangodb_requests", &["coordinator", "status"]),
     ("build", &["version"]),
+    ("drift_found", &["kind"]),
     ("drift_repaired", &["kind"]),
     ("kubernetes_writes", &["kind", "what"]),
     ("left_behind", &["kind"]),
