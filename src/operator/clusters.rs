@@ -104,12 +104,14 @@ pub async fn run(context: Arc<Context>, watched: Watched, stop: CancellationToke
                 needed.extend(known.into_iter().filter(|key| matches!(key, Key::Secret(_))));
                 index.set(&resource, Entry { needs: needed, ..Entry::default() });
                 drop(index);
+                inspected.policies.set(&id, cluster.spec.drift.policy);
                 deployments::remember(&inspected, &id, cluster);
             }
             Ok(Event::Delete(cluster)) => {
                 let id = id_of(cluster);
                 disconnect(&inspected, &id);
                 inspected.disconnected(&id);
+                inspected.policies.remove(&id);
                 deployments::forget(&inspected, &id);
                 inspected.forget(&Ref { kind: KIND, id });
             }
@@ -117,6 +119,7 @@ pub async fn run(context: Arc<Context>, watched: Watched, stop: CancellationToke
                 for gone in inspected.forget_absent(KIND) {
                     disconnect(&inspected, &gone.id);
                     inspected.disconnected(&gone.id);
+                    inspected.policies.remove(&gone.id);
                     deployments::forget(&inspected, &gone.id);
                 }
                 inspected.cache_is_filled(KIND);

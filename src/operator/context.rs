@@ -65,6 +65,8 @@ pub struct Context {
     pub connections: RwLock<HashMap<Id, Arc<Connected>>>,
     /// The ArangoClusters that were looked at since the start, whether or not they could be connected to.
     tried: Mutex<HashSet<Id>>,
+    /// What the ArangoClusters say about differences.
+    pub policies: super::drift::Policies,
     /// Versions of Secrets, without their bodies.
     pub secrets: SecretVersions,
     /// kube-arangodb's `ArangoDeployment`s, as far as anybody uses them.
@@ -123,6 +125,7 @@ impl Context {
             unfilled: watch::Sender::new(caches),
             connections: RwLock::default(),
             tried: Mutex::default(),
+            policies: super::drift::Policies::default(),
             secrets: SecretVersions::default(),
             deployments: Deployments::default(),
             arango_deployments: ArangoDeployments::default(),
@@ -302,5 +305,11 @@ struct InNamespace<'a> {
 impl Lookup for InNamespace<'_> {
     fn find(&self, kind: &str, name: &str) -> Option<Place> {
         self.context.find(kind, &Id::new(self.namespace, name)).map(|found| found.place)
+    }
+
+    fn declarer(&self, cluster: &Id, object: &str) -> Option<String> {
+        let index = self.context.index.lock();
+        let declaring = index.declaring(&index.thing(&Key::Object(cluster.clone(), object.to_owned()), None));
+        declaring.first().map(|Ref { kind, id }| format!("{kind} {id}"))
     }
 }

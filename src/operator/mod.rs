@@ -11,6 +11,7 @@ pub mod connections;
 pub mod context;
 pub mod controller;
 pub mod deployments;
+pub mod drift;
 pub mod health;
 pub mod index;
 pub mod kube_arangodb;

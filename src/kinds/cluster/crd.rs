@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    core::condition::Condition,
+    core::{DriftPolicy, condition::Condition},
     kinds::schema::{LocalRef, Rule},
 };
 
@@ -56,7 +56,7 @@ pub struct ArangoClusterSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Tls")]
     pub tls: Option<Tls>,
-    /// How often what is declared is compared with what is there.
+    /// How often what is declared is compared with what is there, and what is done about a difference.
     #[serde(default)]
     pub drift: Drift,
     /// Limits of the operator's own requests.
@@ -155,7 +155,7 @@ pub struct CaRef {
     pub key: String,
 }
 
-/// How often what is declared is compared with what is there.
+/// How often what is declared is compared with what is there, and what is done about a difference.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Drift {
@@ -164,6 +164,11 @@ pub struct Drift {
     #[serde(default = "five_minutes")]
     #[schemars(default = "five_minutes", length(max = 16), regex(pattern = DURATION))]
     pub interval: String,
+    /// What is done about differences, where a resource says nothing itself: Correct puts them right, Observe writes
+    /// nothing to the server and lists in each resource's status.pending what it would do. Correct if left out.
+    #[serde(default)]
+    #[schemars(default)]
+    pub policy: DriftPolicy,
 }
 
 /// Limits of the operator's own requests.
@@ -205,7 +210,7 @@ fn thirty_two() -> u32 {
 
 impl Default for Drift {
     fn default() -> Self {
-        Self { interval: five_minutes() }
+        Self { interval: five_minutes(), policy: DriftPolicy::default() }
     }
 }
 
