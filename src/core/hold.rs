@@ -81,6 +81,14 @@ reasons! {
     Retry: Waits, Polled;
     /// A person paused it by annotation.
     Paused: Waits, Woken;
+    /// The supervision, or a DB-Server, is in maintenance as the annotation says: there is less failover meanwhile, or none.
+    MaintenanceOn: Good, Woken;
+    /// Maintenance has been on for more than a day; it was probably forgotten.
+    LongRunning: Good, Woken;
+    /// Maintenance is on and the operator did not switch it on, so it doesn't switch it off.
+    MaintenanceByHand: Good, Woken;
+    /// Maintenance is being switched, which takes up to two minutes.
+    MaintenanceSwitching: Waits, Woken;
     /// Another resource declares the same thing.
     Conflict: NeedsAPerson, Woken;
     /// What is declared can't be.
@@ -93,6 +101,12 @@ reasons! {
     AccessDenied: NeedsAPerson, Polled;
     /// The server refused, and will again.
     Refused: NeedsAPerson, Polled;
+    /// Somebody switched maintenance off twice, within minutes of the operator's on: nothing more is switched.
+    MaintenanceUndone: NeedsAPerson, Woken;
+    /// A single server has no maintenance.
+    MaintenanceUnsupported: NeedsAPerson, Woken;
+    /// The end time of the maintenance had passed when it was first seen: nothing was switched.
+    EndTimePast: NeedsAPerson, Woken;
     /// The deletion can't be carried out yet.
     DeletionBlocked: NeedsAPerson, Polled;
 }

@@ -9,6 +9,7 @@ pub mod duration;
 pub mod hold;
 pub mod id;
 pub mod level;
+pub mod maintenance;
 pub mod name;
 pub mod plan;
 pub mod policy;
