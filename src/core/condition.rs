@@ -88,6 +88,13 @@ pub struct Said {
     pub message: String,
 }
 
+impl Said {
+    /// Whether it is said to be so.
+    pub fn is_true(&self) -> bool {
+        self.status == ConditionStatus::True
+    }
+}
+
 impl Verdict {
     /// `Ready`, and `Stalled` where a person must act.
     pub fn said(&self) -> impl Iterator<Item = Said> {

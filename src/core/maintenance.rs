@@ -97,6 +97,13 @@ pub struct Decision {
     pub again: Option<Timestamp>,
 }
 
+/// Whether a server of that version can be asked for a number of seconds; older ones know an hour only (reference:
+/// cluster, maintenance).
+pub fn knows_seconds(version: Option<&str>) -> bool {
+    let mut parts = version.unwrap_or_default().split('.').map(|part| part.parse::<u32>().ok());
+    matches!((parts.next().flatten(), parts.next().flatten()), (Some(major), Some(minor)) if (major, minor) >= (3, 12))
+}
+
 /// What to do about one target. Nothing of it may be under way.
 pub fn decide(
     target: &Target,

@@ -16,11 +16,12 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::{
     context::Context,
     index::{Id, Key, Ref},
+    inspect::Inspection,
     secrets::NamespaceSecrets,
 };
 use crate::{
-    arango::{self, Auth, Client, Connection, CoordinatorState, Endpoint, Pool, Role},
-    core::{Hold, backoff, balance::LoadBalancing},
+    arango::{self, Auth, Client, Connection, CoordinatorState, Endpoint, Pool},
+    core::{Hold, backoff, balance::LoadBalancing, condition::cut},
     kinds::cluster::crd::{self, ArangoCluster, AuthMethod, Deployment, duration},
     reconcile::{Secrets, Server},
 };
@@ -30,6 +31,10 @@ pub const KIND: &str = "ArangoCluster";
 
 /// A deployment that works is asked about itself this often: an upgrade changes its version.
 const PROBE: Duration = Duration::from_secs(600);
+/// What is there is counted again so soon after a change.
+const COUNT_SOON: Duration = Duration::from_secs(1);
+/// And at most so often.
+const COUNT: Duration = Duration::from_secs(10);
 /// The key by which everybody who uses an ArangoCluster is woken.
 pub fn key(cluster: &Id) -> Key {
     Key::Resource(Ref { kind: KIND, id: cluster.clone() })
@@ -48,6 +53,8 @@ pub struct Connected {
     /// When the deployment last told about itself; nothing while somebody has reason to doubt it.
     probed: Mutex<Option<Instant>>,
     doubted: AtomicBool,
+    /// What its status shows.
+    pub inspection: Inspection,
     /// Ends the tasks of this connection.
     _tasks: DropGuard,
 }
@@ -74,6 +81,13 @@ impl Connected {
         *self.tick.lock()
     }
 
+    /// Begins the next comparison of everything now.
+    pub fn compare_now(&self, context: &Context) {
+        *self.tick.lock() = Instant::now();
+        *self.probed.lock() = None;
+        context.wake(&key(&self.cluster.id));
+    }
+
     /// Somebody was refused, or got no answer: the ArangoCluster is looked at. Once for many.
     pub fn suspect(&self, context: &Context) {
         if !self.doubted.swap(true, Ordering::Relaxed) {
@@ -86,11 +100,21 @@ impl Connected {
     fn watch_over(self: &Arc<Self>, context: &Arc<Context>, interval: Duration, end: CancellationToken) {
         let (this, context) = (Arc::downgrade(self), Arc::clone(context));
         let (cluster, mut states) = (self.cluster.clone(), self.pool.watch());
+        let changed = Arc::clone(&self.inspection.changed);
         tokio::spawn(async move {
             let mut next = tokio::time::Instant::now() + backoff::jitter(interval, rand::random());
+            let (mut count, mut counted) = (None, None);
             loop {
                 tokio::select! {
                     () = end.cancelled() => return,
+                    () = changed.notified(), if count.is_none() => {
+                        let soon = tokio::time::Instant::now() + COUNT_SOON;
+                        count = Some(counted.map_or(soon, |at| soon.max(at + COUNT)));
+                    }
+                    () = tokio::time::sleep_until(count.unwrap_or(next)), if count.is_some() => {
+                        counted = count.take();
+                        context.wakes.wake([cluster.clone()]);
+                    }
                     () = tokio::time::sleep_until(next) => {
                         next = tokio::time::Instant::now() + backoff::jitter(interval, rand::random());
                         let Some(this) = this.upgrade() else { return };
@@ -168,6 +192,7 @@ pub async fn establish(
         tick: Mutex::new(Instant::now()),
         probed: Mutex::new(None),
         doubted: AtomicBool::new(false),
+        inspection: Inspection::default(),
         _tasks: end.clone().drop_guard(),
     });
     connected.watch_over(context, interval, end);
@@ -212,16 +237,22 @@ pub async fn ask(connected: &Connected, was_ready: bool) -> Result<Option<Deploy
         return Ok(None);
     }
     let asked = async {
-        let role = connected.server.client.role().await?;
-        let version = connected.server.client.version().await?;
-        let mode = match role {
-            Role::Single => "Single",
-            Role::Coordinator => "Cluster",
-            Role::DbServer => "DB-Server",
-            Role::Agent => "Agent",
-            Role::Undefined => "Unknown",
+        let client = &connected.server.client;
+        let (mode, role, cluster) = match client.deployment().await? {
+            arango::Deployment::Single => ("Single", "Single", None),
+            arango::Deployment::Cluster(cluster) => ("Cluster", "Coordinator", Some(cluster)),
         };
-        Ok(Deployment { mode: mode.to_owned(), version: version.version, license: version.license })
+        *connected.inspection.cluster.lock() = cluster;
+        let version = client.version().await?;
+        // Not worth a failure: a hardened server doesn't tell it to everybody.
+        let engine = client.engine().await.ok().map(|engine| cut(&engine, 64).to_owned());
+        Ok(Deployment {
+            mode: mode.to_owned(),
+            version: version.version,
+            license: version.license,
+            engine,
+            role: Some(role.to_owned()),
+        })
     };
     let told = asked.await;
     *connected.probed.lock() = told.is_ok().then(Instant::now);

@@ -22,11 +22,16 @@ use tracing::warn;
 use super::{
     connections::Connected,
     index::{Id, Index, Key, Ref},
+    maintenance::Maintenances,
     metrics::Metrics,
     secrets::SecretVersions,
     wake::Wakes,
+    written::Written,
 };
-use crate::kinds::{Lookup, Place};
+use crate::{
+    core::{Hold, Reason},
+    kinds::{Lookup, Place},
+};
 
 /// How long publishing an Event may take: it is never waited for longer.
 const EVENT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -43,6 +48,8 @@ pub struct Found {
     pub place: Place,
     /// Whether it is being deleted.
     pub leaving: bool,
+    /// Why it is left alone, if it is; also if its annotation says neither yes nor no.
+    pub paused: Option<Hold>,
 }
 
 /// What all controllers share.
@@ -63,6 +70,10 @@ pub struct Context {
     pub secrets: SecretVersions,
     /// The metrics.
     pub metrics: Metrics,
+    /// What we wrote to ArangoClusters.
+    pub written: Written,
+    /// Maintenance that is being switched.
+    pub maintenance: Maintenances,
     /// True once every cache has seen all there is: no decision is made before.
     pub synced: watch::Sender<bool>,
     /// True from the moment on that shutdown began.
@@ -110,6 +121,8 @@ impl Context {
             tried: Mutex::default(),
             secrets: SecretVersions::default(),
             metrics: Metrics::default(),
+            written: Written::default(),
+            maintenance: Maintenances::default(),
             synced: watch::Sender::new(false),
             stopping: AtomicBool::new(false),
             lookups: OnceLock::new(),
@@ -142,6 +155,15 @@ impl Context {
         InNamespace { context: self, namespace }
     }
 
+    /// Whether an ArangoCluster is paused: then nothing is written through it.
+    pub fn not_paused(&self, cluster: &Id) -> Result<(), Hold> {
+        let Some(paused) = self.find(super::connections::KIND, cluster).and_then(|found| found.paused) else {
+            return Ok(());
+        };
+        let message = format!("the ArangoCluster {} is left alone: {}", cluster.name, paused.message);
+        Err(Hold::new(Reason::Paused, message))
+    }
+
     /// The connection of an ArangoCluster.
     pub fn connection(&self, cluster: &Id) -> Option<Arc<Connected>> {
         self.connections.read().get(cluster).cloned()
@@ -160,6 +182,9 @@ impl Context {
     /// An ArangoCluster is gone.
     pub fn disconnected(&self, cluster: &Id) {
         self.tried.lock().remove(cluster);
+        self.maintenance.forget(cluster);
+        self.written.forget(cluster);
+        self.metrics.gauges.forget(cluster);
     }
 
     /// Asks for a look at everybody who needs this.
@@ -226,12 +251,22 @@ impl Context {
         self.waiting.lock().remove(resource);
         let declared = self.index.lock().remove(resource);
         if let Some(key) = declared {
+            self.count_again(&key);
             // The next one in line takes over, and whoever needed the object looks again.
             let declaring = self.index.lock().declaring(&key);
             self.wakes.wake(declaring);
             self.wake(&key);
         }
         self.wake(&Key::Resource(resource.clone()));
+    }
+
+    /// What is declared on a deployment, or is there, has changed.
+    pub fn count_again(&self, object: &Key) {
+        if let Key::Object(cluster, _) = object
+            && let Some(connected) = self.connection(cluster)
+        {
+            connected.inspection.changed.notify_one();
+        }
     }
 
     /// Forgets the resources of one kind that a new listing doesn't have any more; tells which.

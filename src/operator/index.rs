@@ -72,6 +72,19 @@ impl Index {
         self.entries.keys().filter(|resource| resource.kind == kind).cloned().collect()
     }
 
+    /// What resources declare on the server behind an ArangoCluster, by kind.
+    pub fn declared_on(&self, cluster: &Id) -> HashMap<&'static str, BTreeSet<String>> {
+        let mut declared: HashMap<_, BTreeSet<_>> = HashMap::new();
+        for (resource, (_, object)) in &self.entries {
+            if let Some(Key::Object(on, object)) = object
+                && on == cluster
+            {
+                declared.entry(resource.kind).or_default().insert(object.clone());
+            }
+        }
+        declared
+    }
+
     /// Who needs it.
     pub fn needing(&self, key: &Key) -> Vec<Ref> {
         self.needed.get(key).into_iter().flatten().cloned().collect()

@@ -9,8 +9,11 @@ pub mod clusters;
 pub mod connections;
 pub mod context;
 pub mod controller;
+pub mod gauges;
 pub mod health;
 pub mod index;
+pub mod inspect;
+pub mod maintenance;
 pub mod metrics;
 pub mod pass;
 pub mod rbac;
@@ -20,6 +23,7 @@ pub mod store;
 pub mod tell;
 pub mod wake;
 pub mod watch;
+pub mod written;
 
 use std::{
     collections::HashMap,
@@ -29,7 +33,7 @@ use std::{
 };
 
 use kube::{
-    Resource,
+    Resource, ResourceExt,
     runtime::reflector::{ObjectRef, Store},
 };
 use tokio::{task::JoinSet, time::timeout};
@@ -37,6 +41,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use self::{
+    asks::Asks,
     clusters::place,
     context::{Context, Find, Found},
     index::Id,
@@ -58,6 +63,8 @@ pub struct Settings {
     pub health: SocketAddr,
     /// Where `/metrics` is served.
     pub metrics: SocketAddr,
+    /// How long maintenance `on` is asked of a server at a time; it is renewed at half of it.
+    pub maintenance_period: Duration,
 }
 
 /// Where a running operator answers.
@@ -84,7 +91,9 @@ pub async fn run(
 ) -> std::io::Result<()> {
     let mut kinds = vec![connections::KIND];
     for_each_kind!(K => kinds.push(K::NAME));
-    let context = Arc::new(Context::new(client, settings.namespaces.clone(), kinds));
+    let mut context = Context::new(client, settings.namespaces.clone(), kinds);
+    context.maintenance.period = settings.maintenance_period;
+    let context = Arc::new(context);
 
     let served = CancellationToken::new();
     let _served = served.clone().drop_guard();
@@ -161,5 +170,6 @@ where
 {
     let resource = store.get(&ObjectRef::new(&id.name).within(&id.namespace))?;
     let leaving = resource.meta().deletion_timestamp.is_some();
-    Some(Found { place: place(&resource), leaving })
+    let paused = Asks::of(resource.annotations()).and_then(Asks::pause).err();
+    Some(Found { place: place(&resource), leaving, paused })
 }

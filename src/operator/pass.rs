@@ -92,6 +92,7 @@ async fn look_after<K: Kind>(
     if verdict.is_ok() && is_unknown(context, &cluster) {
         return Ok(Next::Retry(Reason::Pending));
     }
+    let verdict = verdict.and_then(|()| context.not_paused(&cluster));
     let verdict = verdict.and_then(|()| connected(context, &cluster));
     let (desired, connection) = match (desired, verdict) {
         (Ok(desired), Ok(connection)) => (desired, connection),
@@ -153,6 +154,7 @@ async fn look_after<K: Kind>(
     }
     context.was_checked(resource_ref, started);
     if became_ready || acted {
+        connection.inspection.changed.notify_one();
         context.wake(&Key::Object(cluster, K::object(&desired)));
         context.wake(&Key::Resource(resource_ref.clone()));
     }

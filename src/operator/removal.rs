@@ -49,7 +49,8 @@ pub async fn remove<K: Kind>(
         let why = format!("the ArangoCluster {} is gone, so there is no way to it", cluster.name);
         return leave_behind::<K>(context, stored, &desired, &why).await;
     }
-    match Asks::of(stored.resource.annotations()) {
+    let asks = Asks::of(stored.resource.annotations());
+    match asks.map(|asks| Asks { paused: asks.paused || context.not_paused(cluster).is_err(), ..asks }) {
         // Whoever wrote it may have meant that nothing is to be removed.
         Err(hold) => return block::<K>(context, stored, hold.message).await,
         Ok(Asks { release: true, .. }) => {
@@ -58,8 +59,8 @@ pub async fn remove<K: Kind>(
         }
         Ok(Asks { paused: true, .. }) if K::is_unfinished(&memory) => {
             let message = format!(
-                "the {} must be put back first where a change of it was cut off, and the resource is paused; remove \
-                 the annotation {}, or set {} to \"true\" to lose them",
+                "the {} must be put back first where a change of it was cut off, and the resource or its ArangoCluster \
+                 is paused; remove the annotation {}, or set {} to \"true\" to lose them",
                 K::describe(&desired),
                 asks::PAUSED,
                 asks::RELEASE,
@@ -67,7 +68,13 @@ pub async fn remove<K: Kind>(
             return block::<K>(context, stored, message).await;
         }
         Ok(Asks { paused: true, .. }) => {
-            return leave_behind::<K>(context, stored, &desired, "the resource was paused").await;
+            return leave_behind::<K>(
+                context,
+                stored,
+                &desired,
+                "the resource was paused, or its ArangoCluster",
+            )
+            .await;
         }
         Ok(_) => {}
     }

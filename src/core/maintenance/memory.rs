@@ -11,6 +11,7 @@ use super::{
 
 /// How far a value has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(description = "")] // the field says it; a text here would take its place
 pub enum Phase {
     /// Nothing was switched yet: the server can't be reached, or it is on by somebody else.
     Waiting,
@@ -25,34 +26,20 @@ pub enum Phase {
 }
 
 /// What is remembered of a target, in the status of its ArangoCluster. Times are whole seconds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Memory {
     /// The annotation that is obeyed.
-    #[schemars(length(max = 64))]
     pub value: String,
     /// When that was first seen.
-    #[schemars(with = "String", extend("format" = "date-time"))]
     pub since: Timestamp,
-    /// Waiting, Switching, Held, Over or Undone.
+    /// How far it has come.
     pub phase: Phase,
     /// When the operator last switched it on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String", extend("format" = "date-time"))]
     pub switched: Option<Timestamp>,
     /// When the server ends by itself what the operator switched on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String", extend("format" = "date-time"))]
     pub lease_until: Option<Timestamp>,
     /// How often it was found off shortly after.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    #[schemars(extend("format" = "int32"))]
     pub undone: u32,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn is_zero(count: &u32) -> bool {
-    *count == 0
 }
 
 impl Memory {
