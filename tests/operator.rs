@@ -9,6 +9,7 @@ mod operator {
     mod apply;
     mod asked;
     mod by_hand;
+    mod cluster_status;
     mod complaints;
     mod connection;
     mod crash;
@@ -17,6 +18,7 @@ mod operator {
     mod if_empty;
     mod interrupted;
     mod kubectl;
+    mod maintenance;
     mod ownership;
     mod quiet;
     mod refused;

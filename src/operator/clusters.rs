@@ -43,7 +43,7 @@ use crate::{
         Place,
         cluster::crd::{ArangoCluster, ClusterStatus},
     },
-    reconcile::outcome::of_error,
+    reconcile::{outcome::of_error, snapshot::SETTLING},
 };
 
 /// Longest time of one pass.
@@ -213,9 +213,8 @@ async fn pass(
             (Verdict::from(hold.clone()), looked)
         }
         Ok(connected) => {
-            if reconcile_at.is_some() && reconcile_at != before.reconcile_at {
-                connected.compare_now(context);
-            }
+            let asked = reconcile_at.as_ref().filter(|text| Some(*text) != before.reconcile_at.as_ref());
+            let obeyed = asked.is_none_or(|text| connected.compare_now(context, text));
             let told = ask(connected, was_ready).await;
             let probed = matches!(told, Ok(Some(_)));
             status.deployment = told.as_ref().ok().cloned().flatten().or(status.deployment);
@@ -225,7 +224,11 @@ async fn pass(
                     inspected = inspect(context, &resource.id, connected, &before).await;
                     status.servers = std::mem::take(&mut inspected.servers);
                     (status.managed, status.unmanaged) = (inspected.managed, inspected.unmanaged);
-                    status.reconcile_at.clone_from(&reconcile_at);
+                    if obeyed {
+                        status.reconcile_at.clone_from(&reconcile_at);
+                    } else {
+                        inspected.again = Some(SETTLING);
+                    }
                     (Verdict::ready(judged.message + inspected.hidden), Ok(&**connected))
                 }
                 false => (judged.clone(), Err(Hold::new(judged.reason, judged.message))),

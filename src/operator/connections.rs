@@ -23,7 +23,7 @@ use crate::{
     arango::{self, Auth, Client, Connection, CoordinatorState, Endpoint, Pool},
     core::{Hold, backoff, balance::LoadBalancing, condition::cut},
     kinds::cluster::crd::{self, ArangoCluster, AuthMethod, Deployment, duration},
-    reconcile::{Secrets, Server},
+    reconcile::{Secrets, Server, snapshot::SETTLING},
 };
 
 /// The kind's name.
@@ -81,11 +81,22 @@ impl Connected {
         *self.tick.lock()
     }
 
-    /// Begins the next comparison of everything now.
-    pub fn compare_now(&self, context: &Context) {
+    /// A person asked for a comparison of everything, by this text: it begins now. Tells whether that was the last word:
+    /// a look that comes soon after our own write is no evidence of what others wrote, and is made once more.
+    pub fn compare_now(&self, context: &Context, text: &str) -> bool {
+        let mut asked = self.inspection.asked.lock();
+        let first = asked.as_ref().filter(|(before, _)| before == text).map(|(_, at)| *at);
+        let obeyed = self.server.has_settled() || first.is_some_and(|at| at.elapsed() >= SETTLING);
+        if first.is_some() && !obeyed {
+            return false;
+        }
+        if first.is_none() {
+            *asked = Some((text.to_owned(), Instant::now()));
+        }
         *self.tick.lock() = Instant::now();
         *self.probed.lock() = None;
         context.wake(&key(&self.cluster.id));
+        obeyed
     }
 
     /// Somebody was refused, or got no answer: the ArangoCluster is looked at. Once for many.

@@ -42,6 +42,8 @@ pub struct Inspection {
     pub cluster: Mutex<Option<Cluster>>,
     /// Told whenever a resource has changed what is there.
     pub changed: Arc<Notify>,
+    /// The comparison that a person last asked for, and when that was first seen.
+    pub asked: Mutex<Option<(String, Instant)>>,
     /// The ids of the coordinators that were asked, and when.
     ids: Mutex<HashMap<usize, (Instant, Option<String>)>>,
     /// The last health, and when it was asked for.

@@ -58,7 +58,8 @@ impl Server {
         Self::with_options(Options { tls: Some(tls), ..Options::cluster(3, ROOT_PASSWORD) }).await
     }
 
-    async fn with_options(options: Options) -> Self {
+    /// Starts one as it is described.
+    pub(crate) async fn with_options(options: Options) -> Self {
         let stand_in = StandIn::start(options).await.unwrap();
         Self { stand_in, http: Client::builder().no_proxy().build().unwrap() }
     }
