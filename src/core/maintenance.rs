@@ -270,7 +270,7 @@ fn keep_on(target: &Target, memory: Memory, end: Option<Timestamp>, now: Timesta
     let looks = LOOKS.iter().map(|look| after(switched, *look)).find(|look| *look > now);
     let ends = end.or_else(|| Some(after(memory.since, LONG)).filter(|_| !is_long));
     let again = [looks, ends, Some(renewal).filter(|_| runs_out)].into_iter().flatten().min();
-    Decision { note, action, again, ..Decision::keep(memory) }
+    Decision { action, note, again, ..Decision::keep(memory) }
 }
 
 /// We switched it on, and it is off before its time.

@@ -41,7 +41,10 @@ use crate::{
     },
     kinds::{
         Place,
-        cluster::crd::{ArangoCluster, ClusterStatus},
+        cluster::{
+            crd::{ArangoCluster, ClusterStatus},
+            status::Maintenance,
+        },
     },
     reconcile::{outcome::of_error, snapshot::SETTLING},
 };
@@ -219,19 +222,18 @@ async fn pass(
             let probed = matches!(told, Ok(Some(_)));
             status.deployment = told.as_ref().ok().cloned().flatten().or(status.deployment);
             let judged = judge(told.map(|_| ()), &connected.coordinators(), connected.is_unverified());
-            let (verdict, connection) = match judged.is_ready() {
-                true => {
-                    inspected = inspect(context, &resource.id, connected, &before).await;
-                    status.servers = std::mem::take(&mut inspected.servers);
-                    (status.managed, status.unmanaged) = (inspected.managed, inspected.unmanaged);
-                    if obeyed {
-                        status.reconcile_at.clone_from(&reconcile_at);
-                    } else {
-                        inspected.again = Some(SETTLING);
-                    }
-                    (Verdict::ready(judged.message + inspected.hidden), Ok(&**connected))
+            let (verdict, connection) = if judged.is_ready() {
+                inspected = inspect(context, &resource.id, connected, &before).await;
+                status.servers = std::mem::take(&mut inspected.servers);
+                (status.managed, status.unmanaged) = (inspected.managed, inspected.unmanaged);
+                if obeyed {
+                    status.reconcile_at.clone_from(&reconcile_at);
+                } else {
+                    inspected.again = Some(SETTLING);
                 }
-                false => (judged.clone(), Err(Hold::new(judged.reason, judged.message))),
+                (Verdict::ready(judged.message + inspected.hidden), Ok(&**connected))
+            } else {
+                (judged.clone(), Err(Hold::new(judged.reason, judged.message)))
             };
             status.coordinators = coordinators(connected, &before.coordinators).await;
             let connection = connection.as_ref().map(|connected| *connected);
@@ -318,7 +320,7 @@ async fn end_maintenance(
     stored: &mut Stored<'_, ArangoCluster>,
 ) -> Result<bool, StoreError> {
     let mut status = cluster.status.clone().unwrap_or_default();
-    let held = status.maintenance.as_ref().is_some_and(|maintenance| maintenance.is_held());
+    let held = status.maintenance.as_ref().is_some_and(Maintenance::is_held);
     let Some(connected) = context.connection(&resource.id).filter(|_| held) else { return Ok(false) };
     if Asks::of(cluster.annotations()).and_then(Asks::pause).is_err() {
         return Ok(false);

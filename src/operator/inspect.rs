@@ -35,6 +35,9 @@ const WRITTEN: Duration = Duration::from_secs(10);
 /// How long coordinators may take to tell their ids.
 const IDS: Duration = Duration::from_secs(5);
 
+/// The servers' health, or why it can't be seen.
+pub type Healthy = Result<Arc<Health>, arango::Error>;
+
 /// What is known of a deployment beside what the kinds read.
 #[derive(Debug, Default)]
 pub struct Inspection {
@@ -47,7 +50,7 @@ pub struct Inspection {
     /// The ids of the coordinators that were asked, and when.
     ids: Mutex<HashMap<usize, (Instant, Option<String>)>>,
     /// The last health, and when it was asked for.
-    health: Mutex<Option<(Instant, Result<Arc<Health>, arango::Error>)>>,
+    health: Mutex<Option<(Instant, Healthy)>>,
     /// When counts and the list of servers were last written.
     written: Mutex<Option<Instant>>,
 }
@@ -69,7 +72,7 @@ pub struct Inspected {
 
 impl Inspection {
     /// The health since the last comparison began, asked for at most once in it.
-    pub async fn health(&self, since: Instant) -> Option<Result<Arc<Health>, arango::Error>> {
+    pub async fn health(&self, since: Instant) -> Option<Healthy> {
         let cluster = self.cluster.lock().clone()?;
         if let Some((asked, health)) = &*self.health.lock()
             && *asked >= since

@@ -74,7 +74,7 @@ impl Default for Metrics {
         let connected = Gauge::default();
         registry.register("clusters_connected", "ArangoClusters that are connected", connected.clone());
         let gauges = Gauges::new(&mut registry);
-        Self { gauges, registry, passes, durations, writes, actions, repaired, left_behind, connected }
+        Self { registry, passes, durations, writes, actions, repaired, left_behind, connected, gauges }
     }
 }
 

@@ -16,11 +16,11 @@ pub struct Server {
     /// Its id: CRDN-…, PRMR-…, AGNT-….
     #[schemars(length(max = 128))]
     pub id: String,
-    /// Its short name, such as DBServer0001; agents have none.
+    /// Its short name; agents have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
     pub short_name: Option<String>,
-    /// Coordinator, DBServer or Agent.
+    /// What it does, in the health's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub role: Option<String>,
@@ -82,7 +82,7 @@ pub enum By {
 pub struct Maintained {
     /// Whether it was on at the last look: on or off.
     pub mode: Mode,
-    /// Who switched it on, while it is on: Annotation or SomebodyElse.
+    /// Who switched it on, while it is on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<By>,
     /// Until when, as far as is known: the annotation's own end; with "on", when the server would end it if it weren't

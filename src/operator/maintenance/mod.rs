@@ -93,7 +93,7 @@ impl Maintenances {
                 match result {
                     Ok(()) => drop(entry.failed.remove(&step.subject)),
                     Err(Failure { hold, .. }) => {
-                        drop(entry.failed.insert(step.subject.clone(), hold.clone()))
+                        entry.failed.insert(step.subject.clone(), hold.clone());
                     }
                 }
             }
