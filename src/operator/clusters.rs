@@ -27,7 +27,8 @@ use super::{
     connections::{KIND, ask, disconnect, establish, key},
     context::Context,
     controller::asked,
-    index::{Id, Key, Ref, id_of},
+    deployments,
+    index::{Entry, Id, Key, Ref, id_of},
     inspect::{Inspected, coordinators, inspect},
     maintenance::{self, look_after},
     store::{StoreError, Stored},
@@ -104,18 +105,22 @@ pub async fn run(context: Arc<Context>, watched: Watched, stop: CancellationToke
                 let id = id_of(cluster);
                 let secrets = cluster.spec.secrets().map(|name| Key::Secret(Id::new(&id.namespace, name)));
                 let secrets = secrets.collect();
-                inspected.index.lock().set(&Ref { kind: KIND, id }, secrets, None);
+                let entry = Entry { needs: secrets, ..Entry::default() };
+                inspected.index.lock().set(&Ref { kind: KIND, id: id.clone() }, entry);
+                deployments::remember(&inspected, &id, cluster);
             }
             Ok(Event::Delete(cluster)) => {
                 let id = id_of(cluster);
                 disconnect(&inspected, &id);
                 inspected.disconnected(&id);
+                deployments::forget(&inspected, &id);
                 inspected.forget(&Ref { kind: KIND, id });
             }
             Ok(Event::InitDone) => {
                 for gone in inspected.forget_absent(KIND) {
                     disconnect(&inspected, &gone.id);
                     inspected.disconnected(&gone.id);
+                    deployments::forget(&inspected, &gone.id);
                 }
                 inspected.cache_is_filled(KIND);
             }
@@ -207,6 +212,7 @@ async fn pass(
         Ok(()) => establish(context, resource, cluster).await,
         Err(hold) => Err(hold),
     };
+    let mut standing = None;
     let (verdict, looked) = match &established {
         Err(hold) => {
             if hold.reason == Reason::Invalid {
@@ -219,8 +225,11 @@ async fn pass(
             let asked = reconcile_at.as_ref().filter(|text| Some(*text) != before.reconcile_at.as_ref());
             let obeyed = asked.is_none_or(|text| connected.compare_now(context, text));
             let told = ask(connected, was_ready).await;
+            deployments::learn(context, &resource.id, cluster, connected, &told);
+            standing = connected.server.standing();
             let probed = matches!(told, Ok(Some(_)));
-            status.deployment = told.as_ref().ok().cloned().flatten().or(status.deployment);
+            let found = told.as_ref().ok().and_then(Option::as_ref).map(|told| told.deployment.clone());
+            status.deployment = deployments::write(found.or(status.deployment), standing.as_ref());
             let judged = judge(told.map(|_| ()), &connected.coordinators(), connected.is_unverified());
             let (verdict, connection) = if judged.is_ready() {
                 inspected = inspect(context, &resource.id, connected, &before).await;
@@ -246,7 +255,9 @@ async fn pass(
     let ready = verdict.is_ready();
     call_for_a_person(context, cluster, &before, verdict.said().chain(looked.said.clone())).await;
     status.maintenance.clone_from(&looked.status);
-    let said_now = verdict.said().chain(looked.said.clone());
+    deployments::tell(context, cluster, standing.as_ref()).await;
+    let said_now = verdict.said().chain(deployments::said(&resource.id, standing.as_ref()));
+    let said_now = said_now.chain(looked.said.clone());
     status.conditions = conditions(&before.conditions, said_now, generation, &now);
     stored.write_status(status).await?;
     context.written.wrote(cluster, stored.resource);
@@ -295,6 +306,12 @@ async fn leave(context: &Arc<Context>, resource: &Ref, cluster: &ArangoCluster) 
         if let Err(hold) = established {
             warn!(cluster = %resource.id, %hold, "can't serve while being deleted");
         }
+    }
+    if let Some(connected) = context.connection(&resource.id)
+        && connected.server.standing().is_none()
+    {
+        let told = ask(&connected, false).await;
+        deployments::learn(context, &resource.id, cluster, &connected, &told);
     }
     let switches = end_maintenance(context, resource, cluster, &mut stored).await?;
     let users = context.index.lock().needing(&key(&resource.id));

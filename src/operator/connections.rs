@@ -15,15 +15,16 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
     context::Context,
+    deployments::Told,
     index::{Id, Key, Ref},
     inspect::Inspection,
     secrets::NamespaceSecrets,
 };
 use crate::{
     arango::{self, Auth, Client, Connection, CoordinatorState, Endpoint, Pool},
-    core::{Hold, backoff, balance::LoadBalancing, condition::cut},
+    core::{Hold, backoff, balance::LoadBalancing, condition::cut, deployment::of_endpoints},
     kinds::cluster::crd::{self, ArangoCluster, AuthMethod, Deployment, duration},
-    reconcile::{Secrets, Server, snapshot::SETTLING},
+    reconcile::{Mode, Secrets, Server, snapshot::SETTLING},
 };
 
 /// The kind's name.
@@ -55,6 +56,8 @@ pub struct Connected {
     doubted: AtomicBool,
     /// What its status shows.
     pub inspection: Inspection,
+    /// Why the deployment has not told which one it is.
+    trouble: Mutex<Option<Hold>>,
     /// Ends the tasks of this connection.
     _tasks: DropGuard,
 }
@@ -97,6 +100,29 @@ impl Connected {
         *self.probed.lock() = None;
         context.wake(&key(&self.cluster.id));
         obeyed
+    }
+
+    /// The ArangoCluster.
+    pub fn cluster(&self) -> &Id {
+        &self.cluster.id
+    }
+
+    /// Why nobody knows which deployment answers; nothing if that was not asked yet, or is known.
+    pub fn trouble(&self) -> Option<Hold> {
+        self.trouble.lock().clone().filter(|_| self.server.standing().is_none())
+    }
+
+    /// The deployment did not tell which one it is; whether that is news.
+    pub fn failed(&self, trouble: Option<Hold>) -> bool {
+        let is_news = trouble.is_some() && self.trouble() != trouble;
+        *self.trouble.lock() = trouble;
+        is_news
+    }
+
+    /// The identity of a deployment that has none of its own: where it is.
+    fn place(&self) -> String {
+        let coordinators = self.coordinators();
+        of_endpoints(coordinators.iter().map(|state| (state.endpoint.host(), state.endpoint.port())))
     }
 
     /// Somebody was refused, or got no answer: the ArangoCluster is looked at. Once for many.
@@ -192,7 +218,9 @@ pub async fn establish(
         None | Some(crd::LoadBalancing::RoundRobin) => LoadBalancing::RoundRobin,
         Some(crd::LoadBalancing::Random) => LoadBalancing::Random,
     };
-    let pool = Pool::new(connection).map_err(|error| Hold::invalid(error.to_string()))?;
+    let unusable =
+        |error| Hold::invalid(format!("{error}; correct the Secrets that spec.tls and spec.auth name"));
+    let pool = Pool::new(connection).map_err(unusable)?;
 
     let end = CancellationToken::new();
     let connected = Arc::new(Connected {
@@ -204,6 +232,7 @@ pub async fn establish(
         probed: Mutex::new(None),
         doubted: AtomicBool::new(false),
         inspection: Inspection::default(),
+        trouble: Mutex::new(None),
         _tasks: end.clone().drop_guard(),
     });
     connected.watch_over(context, interval, end);
@@ -212,8 +241,6 @@ pub async fn establish(
         connections.insert(resource.id.clone(), Arc::clone(&connected));
         context.metrics.connected.set(i64::try_from(connections.len()).unwrap_or(i64::MAX));
     }
-    // Whatever waited for the connection, or was refused by the one before.
-    context.wake(&key(&resource.id));
     Ok(connected)
 }
 
@@ -237,7 +264,7 @@ async fn trust(tls: Option<&crd::Tls>, secrets: &NamespaceSecrets<'_>) -> Result
 }
 
 /// Asks the deployment about itself, unless it has told lately and nobody doubts it: then nothing.
-pub async fn ask(connected: &Connected, was_ready: bool) -> Result<Option<Deployment>, arango::Error> {
+pub async fn ask(connected: &Connected, was_ready: bool) -> Result<Option<Told>, arango::Error> {
     let doubted = connected.doubted.swap(false, Ordering::Relaxed);
     let told_lately = connected.probed.lock().is_some_and(|at| at.elapsed() < PROBE);
     if was_ready
@@ -249,20 +276,27 @@ pub async fn ask(connected: &Connected, was_ready: bool) -> Result<Option<Deploy
     }
     let asked = async {
         let client = &connected.server.client;
-        let (mode, role, cluster) = match client.deployment().await? {
-            arango::Deployment::Single => ("Single", "Single", None),
-            arango::Deployment::Cluster(cluster) => ("Cluster", "Coordinator", Some(cluster)),
-        };
-        *connected.inspection.cluster.lock() = cluster;
+        let (mode, id) = connected.inspection.identify(client, &connected.place()).await?;
         let version = client.version().await?;
         // Not worth a failure: a hardened server doesn't tell it to everybody.
         let engine = client.engine().await.ok().map(|engine| cut(&engine, 64).to_owned());
-        Ok(Deployment {
-            mode: mode.to_owned(),
-            version: version.version,
-            license: version.license,
-            engine,
-            role: Some(role.to_owned()),
+        let (name, role) = match mode {
+            Mode::Single => ("Single", "Single"),
+            Mode::Cluster => ("Cluster", "Coordinator"),
+        };
+        let (version, license, role) = (version.version, version.license, Some(role.to_owned()));
+        Ok(Told {
+            id,
+            mode,
+            deployment: Deployment {
+                mode: name.to_owned(),
+                version,
+                license,
+                engine,
+                role,
+                id: None,
+                found: None,
+            },
         })
     };
     let told = asked.await;

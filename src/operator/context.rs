@@ -20,8 +20,9 @@ use tokio::sync::watch;
 use tracing::warn;
 
 use super::{
+    claims::Claims,
     connections::Connected,
-    index::{Id, Index, Key, Ref},
+    index::{Id, Index, Key, Ref, Thing},
     maintenance::Maintenances,
     metrics::Metrics,
     secrets::SecretVersions,
@@ -31,6 +32,7 @@ use super::{
 use crate::{
     core::{Hold, Reason},
     kinds::{Lookup, Place},
+    reconcile::Deployments,
 };
 
 /// How long publishing an Event may take: it is never waited for longer.
@@ -74,6 +76,10 @@ pub struct Context {
     pub written: Written,
     /// Maintenance that is being switched.
     pub maintenance: Maintenances,
+    /// What the connections to one deployment share.
+    pub deployments: Deployments,
+    /// Who is at work on what.
+    pub claims: Claims,
     /// True once every cache has seen all there is: no decision is made before.
     pub synced: watch::Sender<bool>,
     /// True from the moment on that shutdown began.
@@ -120,6 +126,8 @@ impl Context {
             connections: RwLock::default(),
             tried: Mutex::default(),
             secrets: SecretVersions::default(),
+            deployments: Deployments::default(),
+            claims: Claims::default(),
             metrics: Metrics::default(),
             written: Written::default(),
             maintenance: Maintenances::default(),
@@ -249,23 +257,28 @@ impl Context {
         self.attempts.lock().remove(resource);
         self.checked.lock().remove(resource);
         self.waiting.lock().remove(resource);
-        let declared = self.index.lock().remove(resource);
-        if let Some(key) = declared {
-            self.count_again(&key);
+        let mut index = self.index.lock();
+        if let Some(thing) = index.remove(resource) {
+            self.count_again(&thing);
             // The next one in line takes over, and whoever needed the object looks again.
-            let declaring = self.index.lock().declaring(&key);
-            self.wakes.wake(declaring);
-            self.wake(&key);
+            self.wakes.wake(index.declaring(&thing));
+            self.wakes.wake(index.needing_thing(&thing));
         }
+        drop(index);
         self.wake(&Key::Resource(resource.clone()));
     }
 
-    /// What is declared on a deployment, or is there, has changed.
-    pub fn count_again(&self, object: &Key) {
-        if let Key::Object(cluster, _) = object
-            && let Some(connected) = self.connection(cluster)
-        {
-            connected.inspection.changed.notify_one();
+    /// What is declared has changed: whoever leads there counts again.
+    fn count_again(&self, thing: &Thing) {
+        for (id, connected) in &*self.connections.read() {
+            let leads_there = match thing {
+                Thing::On(deployment, _) => connected.server.deployment().as_ref() == Some(deployment),
+                Thing::Behind(cluster, _) => cluster == id,
+                Thing::Secret(_) | Thing::Resource(_) => false,
+            };
+            if leads_there {
+                connected.inspection.changed.notify_one();
+            }
         }
     }
 

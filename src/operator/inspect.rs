@@ -15,7 +15,7 @@ use tracing::debug;
 
 use super::{connections::Connected, context::Context, index::Id};
 use crate::{
-    arango::{self, Class, Cluster, CoordinatorState, Health},
+    arango::{self, Class, Client, Cluster, CoordinatorState, Deployment, Health},
     core::condition::cut,
     kinds::{
         Kind,
@@ -27,7 +27,7 @@ use crate::{
         permission::Permission,
         user::{self, User, Users},
     },
-    reconcile::Look,
+    reconcile::{Look, Mode},
 };
 
 /// Counts and the list of servers are written at most this often.
@@ -71,6 +71,24 @@ pub struct Inspected {
 }
 
 impl Inspection {
+    /// Asks which deployment answers. A single server has no identity of its own (reference: what a single server
+    /// answers): then it is the one that is given.
+    pub async fn identify(&self, client: &Client, otherwise: &str) -> Result<(Mode, String), arango::Error> {
+        let Deployment::Cluster(cluster) = client.deployment().await? else {
+            *self.cluster.lock() = None;
+            return Ok((Mode::Single, otherwise.to_owned()));
+        };
+        let asked = Instant::now();
+        let health = cluster.health().await?;
+        let id = match &health.cluster_id {
+            Some(id) => id.clone(),
+            None => cluster.id().await?,
+        };
+        *self.health.lock() = Some((asked, Ok(Arc::new(health))));
+        *self.cluster.lock() = Some(cluster);
+        Ok((Mode::Cluster, id))
+    }
+
     /// The health since the last comparison began, asked for at most once in it.
     pub async fn health(&self, since: Instant) -> Option<Healthy> {
         let cluster = self.cluster.lock().clone()?;
