@@ -11,6 +11,7 @@ mod operator {
     mod bad_inputs;
     mod by_hand;
     mod claims;
+    mod cluster_status;
     mod complaints;
     mod connection;
     mod crash;
@@ -22,6 +23,7 @@ mod operator {
     mod interrupted;
     mod kube_arangodb;
     mod kubectl;
+    mod maintenance;
     mod observe;
     mod ownership;
     mod quiet;

@@ -6,6 +6,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use super::gauges::Gauges;
+
 /// A kind, and a word about it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct KindLabels {
@@ -41,6 +43,8 @@ pub struct Metrics {
     left_behind: Family<KindLabels, Counter>,
     /// ArangoClusters that are connected.
     pub connected: Gauge,
+    /// Gauges over all ArangoClusters.
+    pub gauges: Gauges,
 }
 
 impl Default for Metrics {
@@ -76,7 +80,8 @@ impl Default for Metrics {
         );
         let connected = Gauge::default();
         registry.register("clusters_connected", "ArangoClusters that are connected", connected.clone());
-        Self { registry, passes, durations, writes, actions, found, repaired, left_behind, connected }
+        let gauges = Gauges::new(&mut registry);
+        Self { registry, passes, durations, writes, actions, found, repaired, left_behind, connected, gauges }
     }
 }
 
