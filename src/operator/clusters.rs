@@ -240,6 +240,7 @@ async fn pass(
             let found = told.as_ref().ok().and_then(Option::as_ref).map(|told| told.deployment.clone());
             status.deployment = deployments::write(found.or(status.deployment), standing.as_ref());
             let judged = judge(told.map(|_| ()), &connected.coordinators(), connected);
+            let judged = deployments::remark(judged, standing.as_ref());
             let (verdict, connection) = if judged.is_ready() {
                 inspected = inspect(context, &resource.id, connected, &before).await;
                 status.servers = std::mem::take(&mut inspected.servers);
@@ -264,6 +265,8 @@ async fn pass(
     let ready = verdict.is_ready();
     call_for_a_person(context, cluster, &before, verdict.said().chain(looked.said.clone())).await;
     status.maintenance.clone_from(&looked.status);
+    // Without a connection nobody knows better than the status.
+    let standing = standing.or_else(|| deployments::told_before(&before));
     deployments::tell(context, cluster, standing.as_ref()).await;
     let said_now = verdict.said().chain(deployments::said(&resource.id, standing.as_ref()));
     let said_now = said_now.chain(looked.said.clone());
