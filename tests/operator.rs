@@ -11,6 +11,7 @@ mod operator {
     mod bad_inputs;
     mod by_hand;
     mod claims;
+    mod cluster_status;
     mod complaints;
     mod connection;
     mod crash;
@@ -23,6 +24,7 @@ mod operator {
     mod kube_arangodb;
     mod kubectl;
     mod logs;
+    mod maintenance;
     mod metrics;
     mod observe;
     mod ownership;

@@ -174,8 +174,10 @@ impl Cluster {
             warning: String,
         }
         let path = format!("{CLUSTER}/maintenance");
-        let request =
-            Request::new(Method::PUT, &path).body(Value::String(body.to_owned())).timeout(SUPERVISION);
+        let request = Request::new(Method::PUT, &path)
+            .body(Value::String(body.to_owned()))
+            .timeout(SUPERVISION)
+            .aside();
         let response = self.0.call(request).await?;
         // The status says that it is done; the text only tells more.
         Ok(serde_json::from_slice::<Answer>(&response.body).map(|answer| answer.warning).unwrap_or_default())

@@ -177,9 +177,14 @@ impl Transport for Pool {
 impl Inner {
     /// A whole request: turn, login, answer; one renewal of the login, some repetitions of a conflict.
     async fn send(self: &Arc<Self>, request: &Request, deadline: Instant) -> Result<Response, Error> {
-        // The semaphore is never closed, so only the time can be over.
-        let Ok(Ok(_permit)) = timeout_at(deadline, self.permits.acquire()).await else {
-            return Err(self.timed_out(request, false));
+        let _permit = if request.aside {
+            None
+        } else {
+            // The semaphore is never closed, so only the time can be over.
+            let Ok(Ok(permit)) = timeout_at(deadline, self.permits.acquire()).await else {
+                return Err(self.timed_out(request, false));
+            };
+            Some(permit)
         };
         let mut token = None;
         if request.authenticated {

@@ -39,6 +39,9 @@ pub struct Request {
     pub authenticated: bool,
     /// Its whole time, where that is not the transport's own.
     pub timeout: Option<Duration>,
+    /// Whether it takes no place among the requests that may be under way at once: for the one that waits for minutes,
+    /// so that nothing else waits for it.
+    pub aside: bool,
 }
 
 /// What may be done when a request was sent and no answer came.
@@ -75,6 +78,7 @@ impl Request {
             repeat,
             authenticated: true,
             timeout: None,
+            aside: false,
         }
     }
 
@@ -96,6 +100,13 @@ impl Request {
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
+        self
+    }
+
+    /// Without taking a place among the requests that may be under way at once.
+    #[must_use]
+    pub fn aside(mut self) -> Self {
+        self.aside = true;
         self
     }
 

@@ -1,6 +1,6 @@
 //! `run`: the operator.
 
-use std::{net::SocketAddr, process::ExitCode};
+use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
 use anyhow::Context;
 use clap::{ValueEnum, builder::NonEmptyStringValueParser};
@@ -46,6 +46,16 @@ pub struct RunArgs {
         default_value = "0.0.0.0:8080"
     )]
     metrics_addr: SocketAddr,
+    /// How long maintenance that an annotation sets to `on` is asked of a server at a time: so long after the operator has
+    /// ended it ends by itself. It is renewed at half of it. Servers before 3.12 know an hour only.
+    #[arg(
+        long,
+        env = "ARANGO_OPERATOR_MAINTENANCE_PERIOD",
+        value_name = "DURATION",
+        default_value = "60m",
+        value_parser = super::duration::parse_seconds
+    )]
+    maintenance_period: Duration,
     /// What is logged: error, warn, info, debug, trace, or a filter such as `info,arango_operator=debug`.
     #[arg(
         long,
@@ -91,6 +101,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         routes: args.connect_to,
         health: args.health_addr,
         metrics: args.metrics_addr,
+        maintenance_period: args.maintenance_period,
     };
     operator::run(client, settings, stop, |addresses| {
         println!("health http://{}", addresses.health);

@@ -98,6 +98,13 @@ pub struct Said {
     pub message: String,
 }
 
+impl Said {
+    /// Whether it is said to be so.
+    pub fn is_true(&self) -> bool {
+        self.status == ConditionStatus::True
+    }
+}
+
 impl Verdict {
     /// `Ready`, `Stalled` where a person must act, and what is said beside.
     pub fn said(&self) -> impl Iterator<Item = Said> {

@@ -117,6 +117,14 @@ reasons! {
     /// Of `Effective`: the user has no access to the database, so that his levels on its collections are of no use.
     #[next = "Set spec.access to ro or rw, if the levels on collections are to be of use."]
     DatabaseClosed: NeedsAPerson, Woken;
+    /// The supervision, or a DB-Server, is in maintenance as the annotation says: there is less failover meanwhile, or none.
+    MaintenanceOn: Good, Woken;
+    /// Maintenance has been on for more than a day; it was probably forgotten.
+    LongRunning: Good, Woken;
+    /// Maintenance is on and the operator did not switch it on, so it doesn't switch it off.
+    MaintenanceByHand: Good, Woken;
+    /// Maintenance is being switched, which takes up to two minutes.
+    MaintenanceSwitching: Waits, Woken;
     /// Another resource declares the same thing.
     #[next = "Delete one of the two resources, or give one of them another name. This one takes over when the other is gone."]
     Conflict: NeedsAPerson, Woken;
@@ -138,6 +146,15 @@ reasons! {
     /// The server refused, and will again.
     #[next = "Correct what the message names; if it names nothing, look into the server's log."]
     Refused: NeedsAPerson, Polled;
+    /// Somebody switched maintenance off twice, within minutes of the operator's on: nothing more is switched.
+    MaintenanceUndone: NeedsAPerson, Woken;
+    /// kube-arangodb runs the servers, and its own switch is kept as it is by somebody else, or has no place for this.
+    #[next = "Let the manager that the message names switch, or make it leave spec.database.maintenance alone."]
+    MaintenanceRefused: NeedsAPerson, Woken;
+    /// A single server has no maintenance.
+    MaintenanceUnsupported: NeedsAPerson, Woken;
+    /// The end time of the maintenance had passed when it was first seen: nothing was switched.
+    EndTimePast: NeedsAPerson, Woken;
     /// The deletion can't be carried out yet.
     #[next = "Do what the message says. To let the resource go and leave what it declared on the server, set the annotation arango-operator.dev/release to \"true\"."]
     DeletionBlocked: NeedsAPerson, Polled;

@@ -12,6 +12,7 @@ pub mod hold;
 pub mod id;
 pub mod kube_arangodb;
 pub mod level;
+pub mod maintenance;
 pub mod name;
 pub mod plan;
 pub mod policy;

@@ -23,11 +23,14 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, debug_span, info, warn};
 
 use super::{
+    asks::{self, Asks},
     connections::{Connected, KIND, ask, disconnect, establish, key},
     context::Context,
     controller::asked,
     deployments,
     index::{Entry, Key, Ref, id_of},
+    inspect::{Inspected, coordinators, inspect},
+    maintenance::{self, look_after},
     reach::needs,
     store::{StoreError, Stored},
     watch::{known_in, watch},
@@ -35,13 +38,17 @@ use super::{
 use crate::{
     arango::{self, CoordinatorState},
     core::{
-        Reason, Verdict, backoff,
-        condition::{READY, STALLED, conditions, cut},
+        Hold, Reason, Verdict, backoff,
+        condition::{READY, STALLED, Said, conditions},
     },
     kinds::{
         Place,
-        cluster::crd::{ArangoCluster, ClusterStatus, Coordinator},
+        cluster::{
+            crd::{ArangoCluster, ClusterStatus},
+            status::Maintenance,
+        },
     },
+    reconcile::snapshot::SETTLING,
 };
 
 /// Longest time of one pass.
@@ -95,6 +102,7 @@ pub async fn run(context: Arc<Context>, watched: Watched, stop: CancellationToke
         .reflect(writer)
         .inspect(move |event| match event {
             Ok(Event::Apply(cluster) | Event::InitApply(cluster)) => {
+                inspected.written.seen(cluster);
                 // Its Secrets are entered when it is looked at.
                 let id = id_of(cluster);
                 let resource = Ref { kind: KIND, id: id.clone() };
@@ -153,6 +161,7 @@ async fn reconcile(cluster: Arc<ArangoCluster>, context: Arc<Context>) -> Result
     }
     let resource = Ref { kind: KIND, id: id_of(&*cluster) };
     context.wakes.begun(&resource);
+    let cluster = context.written.latest(cluster);
     if cluster.metadata.deletion_timestamp.is_some() {
         return Ok(match timeout(DEADLINE, leave(&context, &resource, &cluster)).await {
             Ok(Ok(true)) => Action::await_change(),
@@ -166,18 +175,19 @@ async fn reconcile(cluster: Arc<ArangoCluster>, context: Arc<Context>) -> Result
     let started = Instant::now();
     let span =
         debug_span!("pass", kind = KIND, namespace = %resource.id.namespace, object = %resource.id.name);
-    let ready = match timeout(DEADLINE, pass(&context, &resource, &cluster).instrument(span)).await {
-        Ok(Ok(ready)) => ready,
+    let pass = pass(&context, &resource, &cluster).instrument(span);
+    let (ready, again) = match timeout(DEADLINE, pass).await {
+        Ok(Ok(passed)) => passed,
         Ok(Err(StoreError::Outdated)) => {
             return Ok(Action::requeue(backoff::jitter(LINGER_LOOK, rand::random())));
         }
         Ok(Err(error)) => {
             warn!(kind = KIND, resource = %resource.id, %error, "pass failed; trying again");
-            false
+            (false, None)
         }
         Err(_) => {
             warn!(kind = KIND, resource = %resource.id, "pass took too long; trying again");
-            false
+            (false, None)
         }
     };
     if context.tried(&resource.id) && context.connection(&resource.id).is_none() {
@@ -187,70 +197,114 @@ async fn reconcile(cluster: Arc<ArangoCluster>, context: Arc<Context>) -> Result
     context.metrics.pass(KIND, if ready { "Ready" } else { "NotReady" }, started.elapsed().as_secs_f64());
     if ready {
         context.succeeded(&resource);
-        return Ok(Action::await_change());
+        return Ok(again.map_or_else(Action::await_change, Action::requeue));
     }
     let failures = context.failed(&resource);
     Ok(Action::requeue(backoff::delay(failures, RETRY, RETRY_MAX, rand::random())))
 }
 
-/// One pass: the connection is made or kept, the deployment asked, the status written. Tells whether it is Ready.
-async fn pass(context: &Arc<Context>, resource: &Ref, cluster: &ArangoCluster) -> Result<bool, StoreError> {
+/// One pass: the connection is made or kept, the deployment asked, the status written. Tells whether there is nothing to
+/// repeat, and when to come again all the same.
+async fn pass(
+    context: &Arc<Context>,
+    resource: &Ref,
+    cluster: &ArangoCluster,
+) -> Result<(bool, Option<Duration>), StoreError> {
     let mut stored = Stored::new(context, cluster.clone());
     let before = cluster.status.clone().unwrap_or_default();
     let generation = cluster.metadata.generation.unwrap_or_default();
-    let was_ready = before.observed_generation == generation
-        && before.conditions.iter().any(|c| c.type_ == READY && c.reason == Reason::Ready.as_str());
+    let said =
+        |reason: Reason| before.conditions.iter().any(|c| c.type_ == READY && c.reason == reason.as_str());
+    let was_ready = before.observed_generation == generation && said(Reason::Ready);
 
     stored.hold().await?;
+    let reconcile_at = asks::reconcile_at(cluster.annotations());
+    let mut status = ClusterStatus { observed_generation: generation, ..before.clone() };
+    let mut inspected = Inspected::default();
+    let established = match Asks::of(cluster.annotations()).and_then(Asks::pause) {
+        Ok(()) => establish(context, resource, cluster).await,
+        Err(hold) => Err(hold),
+    };
     let mut standing = None;
-    let (verdict, deployment, coordinators) = match establish(context, resource, cluster).await {
+    let (verdict, looked) = match &established {
         Err(hold) => {
             // What is not what it was said to be any more is not written to.
             if matches!(hold.reason, Reason::Invalid | Reason::ReferenceMissing | Reason::ServerUnavailable) {
                 disconnect(context, &resource.id);
             }
-            (Verdict::from(hold), before.deployment.clone(), before.coordinators.clone())
+            let looked = look_after(context, &resource.id, cluster, &before, Err(hold), false).await;
+            (Verdict::from(hold.clone()), looked)
         }
         Ok(connected) => {
-            let told = ask(&connected, was_ready).await;
-            deployments::learn(context, &resource.id, cluster, &connected, &told);
+            let asked = reconcile_at.as_ref().filter(|text| Some(*text) != before.reconcile_at.as_ref());
+            let obeyed = asked.is_none_or(|text| connected.compare_now(context, text));
+            let told = ask(connected, was_ready).await;
+            deployments::learn(context, &resource.id, cluster, connected, &told);
             standing = connected.server.standing();
-            let states = connected.coordinators();
-            let deployment = match &told {
-                Ok(Some(told)) => Some(told.deployment.clone()),
-                _ => before.deployment.clone(),
+            let probed = matches!(told, Ok(Some(_)));
+            let found = told.as_ref().ok().and_then(Option::as_ref).map(|told| told.deployment.clone());
+            status.deployment = deployments::write(found.or(status.deployment), standing.as_ref());
+            let judged = judge(told.map(|_| ()), &connected.coordinators(), connected);
+            let judged = deployments::remark(judged, standing.as_ref());
+            let (verdict, connection) = if judged.is_ready() {
+                inspected = inspect(context, &resource.id, connected, &before).await;
+                status.servers = std::mem::take(&mut inspected.servers);
+                (status.managed, status.unmanaged) = (inspected.managed, inspected.unmanaged);
+                if obeyed {
+                    status.reconcile_at.clone_from(&reconcile_at);
+                } else {
+                    inspected.again = Some(SETTLING);
+                }
+                (Verdict::ready(judged.message + inspected.hidden), Ok(&**connected))
+            } else {
+                (judged.clone(), Err(Hold::new(judged.reason, judged.message)))
             };
-            let verdict = judge(told.map(|_| ()), &states, &connected);
-            let verdict = deployments::remark(verdict, standing.as_ref());
-            let deployment = deployments::write(deployment, standing.as_ref());
-            (verdict, deployment, states.iter().map(coordinator).collect())
+            status.coordinators = coordinators(connected, &before.coordinators).await;
+            let connection = connection.as_ref().map(|connected| *connected);
+            let looked = look_after(context, &resource.id, cluster, &status, connection, probed).await;
+            (verdict, looked)
         }
     };
 
     let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let ready = verdict.is_ready();
-    if verdict.reason.needs_a_person()
-        && !before.conditions.iter().any(|c| c.type_ == STALLED && c.reason == verdict.reason.as_str())
-    {
-        let (reason, note) = (verdict.reason.as_str(), verdict.message.clone());
-        context.event(cluster, EventType::Warning, reason, note).await;
-    }
+    call_for_a_person(context, cluster, &before, verdict.said().chain(looked.said.clone())).await;
+    status.maintenance.clone_from(&looked.status);
     // Without a connection nobody knows better than the status.
     let standing = standing.or_else(|| deployments::told_before(&before));
     deployments::tell(context, cluster, standing.as_ref()).await;
-    let said = verdict.said().chain(deployments::said(&resource.id, standing.as_ref()));
-    let status = ClusterStatus {
-        observed_generation: generation,
-        conditions: conditions(&before.conditions, said, generation, &now),
-        deployment,
-        coordinators,
-    };
+    let said_now = verdict.said().chain(deployments::said(&resource.id, standing.as_ref()));
+    let said_now = said_now.chain(looked.said.clone());
+    status.conditions = conditions(&before.conditions, said_now, generation, &now);
     stored.write_status(status).await?;
+    context.written.wrote(cluster, stored.resource);
+    let again = [looked.again, inspected.again].into_iter().flatten().min();
+    context.carry_out_maintenance(resource, looked);
     if ready && !was_ready {
         info!(cluster = %resource.id, "connected");
+    }
+    let is_paused = verdict.reason == Reason::Paused;
+    if ready && !was_ready || is_paused != said(Reason::Paused) {
         context.wake(&key(&resource.id));
     }
-    Ok(ready)
+    Ok((ready || is_paused, again))
+}
+
+/// Events for what only a person can put right, unless the status says it already.
+async fn call_for_a_person(
+    context: &Context,
+    cluster: &ArangoCluster,
+    before: &ClusterStatus,
+    said: impl Iterator<Item = Said>,
+) {
+    let news = |said: &Said| {
+        said.type_ != STALLED
+            && said.reason.needs_a_person()
+            && !before.conditions.iter().any(|c| c.type_ == said.type_ && c.reason == said.reason.as_str())
+    };
+    for Said { reason, message, .. } in said.filter(news) {
+        context.event(cluster, EventType::Warning, reason.as_str(), message).await;
+    }
 }
 
 /// An ArangoCluster that is being deleted: lets go once nothing waits to be deleted through it. Tells whether it did.
@@ -276,18 +330,44 @@ async fn leave(context: &Arc<Context>, resource: &Ref, cluster: &ArangoCluster) 
         let told = ask(&connected, false).await;
         deployments::learn(context, &resource.id, cluster, &connected, &told);
     }
+    let switches = end_maintenance(context, resource, cluster, &mut stored).await?;
     let users = context.index.lock().needing(&key(&resource.id));
     let waits = users.iter().any(|user| context.find(user.kind, &user.id).is_some_and(|found| found.leaving));
     let gone = cluster.metadata.deletion_timestamp.as_ref().map_or(LINGER_MAX, |at| {
         let seconds = jiff::Timestamp::now().as_second() - at.0.as_second();
         Duration::from_secs(u64::try_from(seconds).unwrap_or_default())
     });
-    let stays = gone < LINGER_MAX && (waits || (!users.is_empty() && gone < LINGER));
+    let stays = gone < LINGER_MAX && (switches || waits || (!users.is_empty() && gone < LINGER));
     if stays {
         return Ok(false);
     }
     stored.release().await?;
     Ok(true)
+}
+
+/// What the operator switched on goes with the ArangoCluster: tells whether that is under way. What can't be switched off
+/// in time ends by itself.
+async fn end_maintenance(
+    context: &Arc<Context>,
+    resource: &Ref,
+    cluster: &ArangoCluster,
+    stored: &mut Stored<'_, ArangoCluster>,
+) -> Result<bool, StoreError> {
+    let mut status = cluster.status.clone().unwrap_or_default();
+    let held = status.maintenance.as_ref().is_some_and(Maintenance::is_held);
+    let Some(connected) = context.connection(&resource.id).filter(|_| held) else { return Ok(false) };
+    if Asks::of(cluster.annotations()).and_then(Asks::pause).is_err() {
+        return Ok(false);
+    }
+    drop(ask(&connected, true).await);
+    let looked = look_after(context, &resource.id, cluster, &status, Ok(&connected), false).await;
+    let running = looked.running;
+    status.maintenance.clone_from(&looked.status);
+    status.conditions.retain(|condition| condition.type_ != maintenance::CONDITION);
+    stored.write_status(status).await?;
+    context.written.wrote(cluster, stored.resource.clone());
+    context.carry_out_maintenance(resource, looked);
+    Ok(running)
 }
 
 /// What is said of the connection.
@@ -307,10 +387,4 @@ fn judge(told: Result<(), arango::Error>, states: &[CoordinatorState], connected
     };
     let note = connected.note().map(|note| format!("; {note}")).unwrap_or_default();
     Verdict::ready(answers + trust + &note)
-}
-
-fn coordinator(state: &CoordinatorState) -> Coordinator {
-    let CoordinatorState { endpoint, reachable, message } = state;
-    let message = message.as_deref().map(|message| cut(message, 512).to_owned());
-    Coordinator { endpoint: endpoint.to_string(), reachable: *reachable, message }
 }

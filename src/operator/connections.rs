@@ -16,14 +16,15 @@ use super::{
     context::Context,
     deployments::Told,
     index::{Entry, Id, Key, Ref},
+    inspect::Inspection,
     reach::{Login, Reach, needs},
     secrets::NamespaceSecrets,
 };
 use crate::{
     arango::{self, Client, Connection, CoordinatorState, Pool},
-    core::{Hold, backoff, balance::LoadBalancing, deployment::of_endpoints},
+    core::{Hold, backoff, balance::LoadBalancing, condition::cut, deployment::of_endpoints},
     kinds::cluster::crd::{self, ArangoCluster, Deployment, duration},
-    reconcile::{Mode, Secrets, Server, identify},
+    reconcile::{Mode, Secrets, Server, snapshot::SETTLING},
 };
 
 /// The kind's name.
@@ -31,6 +32,10 @@ pub const KIND: &str = "ArangoCluster";
 
 /// A deployment that works is asked about itself this often: an upgrade changes its version.
 const PROBE: Duration = Duration::from_secs(600);
+/// What is there is counted again so soon after a change.
+const COUNT_SOON: Duration = Duration::from_secs(1);
+/// And at most so often.
+const COUNT: Duration = Duration::from_secs(10);
 /// The key by which everybody who uses an ArangoCluster is woken.
 pub fn key(cluster: &Id) -> Key {
     Key::Resource(Ref { kind: KIND, id: cluster.clone() })
@@ -53,6 +58,8 @@ pub struct Connected {
     /// When the deployment last told about itself; nothing while somebody has reason to doubt it.
     probed: Mutex<Option<Instant>>,
     doubted: AtomicBool,
+    /// What its status shows.
+    pub inspection: Inspection,
     /// Why the deployment has not told which one it is.
     trouble: Mutex<Option<Hold>>,
     /// Ends the tasks of this connection.
@@ -84,6 +91,24 @@ impl Connected {
     /// When the last comparison of everything with the server began.
     pub fn last_tick(&self) -> Instant {
         *self.tick.lock()
+    }
+
+    /// A person asked for a comparison of everything, by this text: it begins now. Tells whether that was the last word:
+    /// a look that comes soon after our own write is no evidence of what others wrote, and is made once more.
+    pub fn compare_now(&self, context: &Context, text: &str) -> bool {
+        let mut asked = self.inspection.asked.lock();
+        let first = asked.as_ref().filter(|(before, _)| before == text).map(|(_, at)| *at);
+        let obeyed = self.server.has_settled() || first.is_some_and(|at| at.elapsed() >= SETTLING);
+        if first.is_some() && !obeyed {
+            return false;
+        }
+        if first.is_none() {
+            *asked = Some((text.to_owned(), Instant::now()));
+        }
+        *self.tick.lock() = Instant::now();
+        *self.probed.lock() = None;
+        context.wake(&key(&self.cluster.id));
+        obeyed
     }
 
     /// The ArangoCluster.
@@ -121,11 +146,21 @@ impl Connected {
     fn watch_over(self: &Arc<Self>, context: &Arc<Context>, interval: Duration, end: CancellationToken) {
         let (this, context) = (Arc::downgrade(self), Arc::clone(context));
         let (cluster, mut states) = (self.cluster.clone(), self.pool.watch());
+        let changed = Arc::clone(&self.inspection.changed);
         tokio::spawn(async move {
             let mut next = tokio::time::Instant::now() + backoff::jitter(interval, rand::random());
+            let (mut count, mut counted) = (None, None);
             loop {
                 tokio::select! {
                     () = end.cancelled() => return,
+                    () = changed.notified(), if count.is_none() => {
+                        let soon = tokio::time::Instant::now() + COUNT_SOON;
+                        count = Some(counted.map_or(soon, |at| soon.max(at + COUNT)));
+                    }
+                    () = tokio::time::sleep_until(count.unwrap_or(next)), if count.is_some() => {
+                        counted = count.take();
+                        context.wakes.wake([cluster.clone()]);
+                    }
                     () = tokio::time::sleep_until(next) => {
                         next = tokio::time::Instant::now() + backoff::jitter(interval, rand::random());
                         let Some(this) = this.upgrade() else { return };
@@ -207,6 +242,7 @@ pub async fn establish(
         tick: Mutex::new(Instant::now()),
         probed: Mutex::new(None),
         doubted: AtomicBool::new(false),
+        inspection: Inspection::default(),
         trouble: Mutex::new(None),
         _tasks: end.clone().drop_guard(),
     });
@@ -231,17 +267,28 @@ pub async fn ask(connected: &Connected, was_ready: bool) -> Result<Option<Told>,
         return Ok(None);
     }
     let asked = async {
-        let (mode, id) = identify(&connected.server.client, &connected.place()).await?;
-        let version = connected.server.client.version().await?;
-        let name = match mode {
-            Mode::Single => "Single",
-            Mode::Cluster => "Cluster",
+        let client = &connected.server.client;
+        let (mode, id) = connected.inspection.identify(client, &connected.place()).await?;
+        let version = client.version().await?;
+        // Not worth a failure: a hardened server doesn't tell it to everybody.
+        let engine = client.engine().await.ok().map(|engine| cut(&engine, 64).to_owned());
+        let (name, role) = match mode {
+            Mode::Single => ("Single", "Single"),
+            Mode::Cluster => ("Cluster", "Coordinator"),
         };
-        let (version, license) = (version.version, version.license);
+        let (version, license, role) = (version.version, version.license, Some(role.to_owned()));
         Ok(Told {
             id,
             mode,
-            deployment: Deployment { mode: name.to_owned(), version, license, id: None, found: None },
+            deployment: Deployment {
+                mode: name.to_owned(),
+                version,
+                license,
+                engine,
+                role,
+                id: None,
+                found: None,
+            },
         })
     };
     let told = asked.await;

@@ -22,14 +22,17 @@ use tracing::warn;
 use super::{
     claims::Claims,
     connections::Connected,
-    index::{Id, Index, Key, Ref},
+    index::{Id, Index, Key, Ref, Thing},
     kube_arangodb::ArangoDeployments,
+    maintenance::Maintenances,
     metrics::Metrics,
     secrets::SecretVersions,
     wake::Wakes,
+    written::Written,
 };
 use crate::{
     arango::Route,
+    core::{Hold, Reason},
     kinds::{Lookup, Place},
     reconcile::Deployments,
 };
@@ -49,6 +52,8 @@ pub struct Found {
     pub place: Place,
     /// Whether it is being deleted.
     pub leaving: bool,
+    /// Why it is left alone, if it is; also if its annotation says neither yes nor no.
+    pub paused: Option<Hold>,
 }
 
 /// What all controllers share.
@@ -75,6 +80,10 @@ pub struct Context {
     pub routes: Arc<[Route]>,
     /// The metrics.
     pub metrics: Metrics,
+    /// What we wrote to ArangoClusters.
+    pub written: Written,
+    /// Maintenance that is being switched.
+    pub maintenance: Maintenances,
     /// What the connections to one deployment share.
     pub deployments: Deployments,
     /// Who is at work on what.
@@ -132,6 +141,8 @@ impl Context {
             routes: routes.into(),
             claims: Claims::default(),
             metrics: Metrics::default(),
+            written: Written::default(),
+            maintenance: Maintenances::default(),
             synced: watch::Sender::new(false),
             stopping: AtomicBool::new(false),
             lookups: OnceLock::new(),
@@ -164,6 +175,15 @@ impl Context {
         InNamespace { context: self, namespace }
     }
 
+    /// Whether an ArangoCluster is paused: then nothing is written through it.
+    pub fn not_paused(&self, cluster: &Id) -> Result<(), Hold> {
+        let Some(paused) = self.find(super::connections::KIND, cluster).and_then(|found| found.paused) else {
+            return Ok(());
+        };
+        let message = format!("the ArangoCluster {} is left alone: {}", cluster.name, paused.message);
+        Err(Hold::new(Reason::Paused, message))
+    }
+
     /// The connection of an ArangoCluster.
     pub fn connection(&self, cluster: &Id) -> Option<Arc<Connected>> {
         self.connections.read().get(cluster).cloned()
@@ -182,6 +202,9 @@ impl Context {
     /// An ArangoCluster is gone.
     pub fn disconnected(&self, cluster: &Id) {
         self.tried.lock().remove(cluster);
+        self.maintenance.forget(cluster);
+        self.written.forget(cluster);
+        self.metrics.gauges.forget(cluster);
     }
 
     /// Asks for a look at everybody who needs this.
@@ -248,12 +271,27 @@ impl Context {
         self.waiting.lock().remove(resource);
         let mut index = self.index.lock();
         if let Some(thing) = index.remove(resource) {
+            self.count_again(&thing);
             // The next one in line takes over, and whoever needed the object looks again.
             self.wakes.wake(index.declaring(&thing));
             self.wakes.wake(index.needing_thing(&thing));
         }
         drop(index);
         self.wake(&Key::Resource(resource.clone()));
+    }
+
+    /// What is declared has changed: whoever leads there counts again.
+    fn count_again(&self, thing: &Thing) {
+        for (id, connected) in &*self.connections.read() {
+            let leads_there = match thing {
+                Thing::On(deployment, _) => connected.server.deployment().as_ref() == Some(deployment),
+                Thing::Behind(cluster, _) => cluster == id,
+                Thing::Secret(_) | Thing::Resource(_) => false,
+            };
+            if leads_there {
+                connected.inspection.changed.notify_one();
+            }
+        }
     }
 
     /// Forgets the resources of one kind that a new listing doesn't have any more; tells which.

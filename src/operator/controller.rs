@@ -110,7 +110,7 @@ impl<K: Kind> KindContext<K> {
 /// Whether our copy is a later state of the same object. Resource versions are compared as numbers, which they are
 /// in every API server on etcd; where one isn't, the cache is believed. The write that takes off the last finalizer
 /// of a deleted object is answered with the version before it.
-fn is_newer<R: Resource>(ours: &R, cached: &R) -> bool {
+pub(super) fn is_newer<R: Resource>(ours: &R, cached: &R) -> bool {
     let version =
         |resource: &R| resource.meta().resource_version.as_ref().and_then(|v| v.parse::<u64>().ok());
     ours.meta().uid == cached.meta().uid

@@ -133,6 +133,23 @@ impl Index {
         self.entries.keys().filter(|resource| resource.kind == kind).cloned().collect()
     }
 
+    /// What resources of any namespace declare on the deployment behind an ArangoCluster, by kind.
+    pub fn declared_on(&self, cluster: &Id) -> HashMap<&'static str, BTreeSet<String>> {
+        let deployment = self.deployments.get(cluster);
+        let mut declared: HashMap<_, BTreeSet<_>> = HashMap::new();
+        for (thing, resources) in &self.declared {
+            let object = match thing {
+                Thing::On(on, object) if Some(on) == deployment => object,
+                Thing::Behind(on, object) if on == cluster => object,
+                _ => continue,
+            };
+            if let Some(resource) = resources.first() {
+                declared.entry(resource.kind).or_default().insert(object.clone());
+            }
+        }
+        declared
+    }
+
     /// Who needs it.
     pub fn needing(&self, key: &Key) -> Vec<Ref> {
         self.needing_thing(&self.thing(key, None))

@@ -14,7 +14,7 @@ pub use self::{
     census::{Census, Count, count},
     traffic::Traffic,
 };
-use super::context::Context;
+use super::{context::Context, gauges::Gauges};
 
 /// A kind.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -62,6 +62,8 @@ pub struct Metrics {
     pub traffic: Traffic,
     /// What is there, by how it stands.
     pub census: Census,
+    /// Gauges over all ArangoClusters.
+    pub gauges: Gauges,
 }
 
 impl Default for Metrics {
@@ -99,6 +101,7 @@ impl Default for Metrics {
         registry.register("clusters_connected", "ArangoClusters that are connected", connected.clone());
         let traffic = Traffic::new(&mut registry);
         let census = Census::new(&mut registry);
+        let gauges = Gauges::new(&mut registry);
         Self {
             registry,
             passes,
@@ -111,6 +114,7 @@ impl Default for Metrics {
             connected,
             traffic,
             census,
+            gauges,
         }
     }
 }

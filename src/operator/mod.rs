@@ -12,9 +12,12 @@ pub mod context;
 pub mod controller;
 pub mod deployments;
 pub mod drift;
+pub mod gauges;
 pub mod health;
 pub mod index;
+pub mod inspect;
 pub mod kube_arangodb;
+pub mod maintenance;
 pub mod metrics;
 pub mod pass;
 pub mod rbac;
@@ -25,6 +28,7 @@ pub mod store;
 pub mod tell;
 pub mod wake;
 pub mod watch;
+pub mod written;
 
 use std::{
     collections::HashMap,
@@ -34,7 +38,7 @@ use std::{
 };
 
 use kube::{
-    Resource,
+    Resource, ResourceExt,
     core::object::HasStatus,
     runtime::reflector::{ObjectRef, Store},
 };
@@ -43,6 +47,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use self::{
+    asks::Asks,
     clusters::place,
     context::{Context, Find, Found},
     index::Id,
@@ -67,6 +72,8 @@ pub struct Settings {
     pub health: SocketAddr,
     /// Where `/metrics` is served.
     pub metrics: SocketAddr,
+    /// How long maintenance `on` is asked of a server at a time; it is renewed at half of it.
+    pub maintenance_period: Duration,
 }
 
 /// Where a running operator answers.
@@ -93,7 +100,9 @@ pub async fn run(
 ) -> std::io::Result<()> {
     let mut kinds = vec![connections::KIND];
     for_each_kind!(K => kinds.push(K::NAME));
-    let context = Arc::new(Context::new(client, settings.namespaces.clone(), settings.routes, kinds));
+    let mut context = Context::new(client, settings.namespaces.clone(), settings.routes, kinds);
+    context.maintenance.period = settings.maintenance_period;
+    let context = Arc::new(context);
 
     let served = CancellationToken::new();
     let _served = served.clone().drop_guard();
@@ -180,5 +189,6 @@ where
 {
     let resource = store.get(&ObjectRef::new(&id.name).within(&id.namespace))?;
     let leaving = resource.meta().deletion_timestamp.is_some();
-    Some(Found { place: place(&resource), leaving })
+    let paused = Asks::of(resource.annotations()).and_then(Asks::pause).err();
+    Some(Found { place: place(&resource), leaving, paused })
 }

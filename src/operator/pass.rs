@@ -84,6 +84,7 @@ async fn look_after<K: Kind>(
     }
 
     let asks = Asks::of(resource.annotations()).and_then(Asks::pause);
+    let asks = asks.and_then(|()| context.not_paused(&cluster));
     // Before it is asked who owns: from here on it is known on which deployment.
     let connection = connected(context, &cluster);
     let verdict = match (&desired, asks) {
@@ -166,6 +167,7 @@ async fn look_after<K: Kind>(
     }
     context.was_checked(resource_ref, started);
     if became_ready || acted {
+        connection.inspection.changed.notify_one();
         context.wake(&Key::Object(cluster, K::object(&desired)));
         context.wake(&Key::Resource(resource_ref.clone()));
     }

@@ -51,7 +51,8 @@ pub async fn remove<K: Kind>(
         let why = format!("the ArangoCluster {} is gone, so there is no way to it", cluster.name);
         return leave_behind::<K>(context, stored, &desired, &why).await;
     }
-    match Asks::of(stored.resource.annotations()) {
+    let asks = Asks::of(stored.resource.annotations());
+    match asks.map(|asks| Asks { paused: asks.paused || context.not_paused(cluster).is_err(), ..asks }) {
         // Whoever wrote it may have meant that nothing is to be removed.
         Err(hold) => return block::<K>(context, stored, hold.message).await,
         Ok(Asks { release: true, .. }) => {
@@ -60,7 +61,10 @@ pub async fn remove<K: Kind>(
         }
         Ok(Asks { paused, .. }) if paused || policy == DriftPolicy::Observe => {
             let (why, way_out) = if paused {
-                ("the resource is paused", format!("remove the annotation {}", asks::PAUSED))
+                (
+                    "the resource or its ArangoCluster is paused",
+                    format!("remove the annotation {}", asks::PAUSED),
+                )
             } else {
                 ("the drift policy is Observe", "set drift.policy to Correct".to_owned())
             };

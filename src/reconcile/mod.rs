@@ -20,7 +20,7 @@ pub use self::{
     outcome::Outcome,
     server::Server,
     snapshot::{Look, Part},
-    standing::{Deployments, Mode, identify},
+    standing::{Deployments, Mode},
 };
 use crate::{
     core::{Consent, DriftPolicy, Hold, Origin, Reason, Risk, drift, policy::allow},

@@ -31,7 +31,7 @@ pub enum Mode {
 
 /// Asks which deployment answers. A single server has no identity of its own (reference: what a single server answers):
 /// then it is the one that is given.
-pub async fn identify(client: &Client, otherwise: &str) -> Result<(Mode, String), Error> {
+pub(super) async fn identify(client: &Client, otherwise: &str) -> Result<(Mode, String), Error> {
     match client.deployment().await? {
         Deployment::Single => Ok((Mode::Single, otherwise.to_owned())),
         Deployment::Cluster(cluster) => Ok((Mode::Cluster, cluster.id().await?)),

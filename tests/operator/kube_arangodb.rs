@@ -325,3 +325,91 @@ async fn the_switch_never_makes_a_deployment_that_is_gone() {
     assert!(matches!(error, SwitchError::Absent(_)), "{error}");
     assert!(deployment.api.get_opt("prod").await.unwrap().is_none(), "it was made anew");
 }
+
+const MAINTENANCE: &str = "arango-operator.dev/maintenance";
+
+/// Waits until that is said of maintenance; nothing stands for no condition.
+async fn says_of_maintenance(world: &World, expected: Option<(&str, &str, &str)>) {
+    eventually(&format!("of maintenance it is said: {expected:?}"), async || {
+        let status = world.object(CLUSTER).await["status"].clone();
+        let condition =
+            status["conditions"].as_array().unwrap().iter().find(|c| c["type"] == "Maintenance").cloned();
+        let is = match (&condition, expected) {
+            (Some(condition), Some((status, reason, part))) => {
+                let message = condition["message"].as_str().unwrap();
+                condition["status"] == status && condition["reason"] == reason && message.contains(part)
+            }
+            (condition, expected) => condition.is_none() && expected.is_none(),
+        };
+        if is { Ok(()) } else { Err(condition) }
+    })
+    .await;
+}
+
+async fn is_declared(deployment: &Deployment, expected: Value) {
+    eventually(&format!("spec.database.maintenance is {expected}"), async || {
+        let declared = declared(deployment).await;
+        if declared == expected { Ok(()) } else { Err(declared) }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn maintenance_by_annotation_goes_by_the_switch_of_kube_arangodb_and_never_past_it() {
+    let (world, server, authority) = encrypted().await;
+    let deployment = deployment(&world, json!({"mode": "Cluster"})).await;
+    let mut status = cluster_status(&MEMBERS);
+    deployment.report(&status).await;
+    world.apply(&[cluster(""), secrets(&authority)].concat()).await;
+    world.ready(&[CLUSTER]).await;
+
+    world.kubectl(&["annotate", CLUSTER, &format!("{MAINTENANCE}=on")]).await.unwrap();
+    is_declared(&deployment, json!(true)).await;
+    let pending = "kube-arangodb has not switched maintenance of the supervision on yet";
+    says_of_maintenance(&world, Some(("Unknown", "MaintenanceSwitching", pending))).await;
+    // As kube-arangodb says when the agency shows it.
+    let conditions = status["conditions"].clone();
+    status["conditions"].as_array_mut().unwrap().push(json!({"type": "Maintenance", "status": "True"}));
+    deployment.report(&status).await;
+    says_of_maintenance(&world, Some(("True", "MaintenanceOn", "NO automatic failover"))).await;
+
+    world.kubectl(&["annotate", CLUSTER, &format!("{MAINTENANCE}-")]).await.unwrap();
+    is_declared(&deployment, json!(false)).await;
+    status["conditions"] = conditions;
+    deployment.report(&status).await;
+    says_of_maintenance(&world, None).await;
+
+    // Somebody else keeps the field.
+    applied_by(&deployment, "argocd-controller", false).await;
+    world.kubectl(&["annotate", CLUSTER, &format!("{MAINTENANCE}=45m")]).await.unwrap();
+    says_of_maintenance(&world, Some(("Unknown", "MaintenanceRefused", "argocd-controller"))).await;
+    assert_eq!(declared(&deployment).await, json!(false));
+    let switched: Vec<_> = server.writes();
+    assert!(switched.is_empty(), "nothing goes through the coordinators: {switched:?}");
+    world.ready(&[CLUSTER]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_duration_of_maintenance_is_ended_by_the_operator_for_kube_arangodb_knows_none() {
+    let (world, _server, authority) = encrypted().await;
+    let deployment = deployment(&world, json!({"mode": "Cluster"})).await;
+    deployment.report(&cluster_status(&MEMBERS)).await;
+    world.apply(&[cluster(""), secrets(&authority)].concat()).await;
+    world.ready(&[CLUSTER]).await;
+    world.kubectl(&["annotate", CLUSTER, &format!("{MAINTENANCE}=4s")]).await.unwrap();
+    is_declared(&deployment, json!(true)).await;
+    is_declared(&deployment, json!(false)).await;
+    // One DB-Server's own maintenance can't be had.
+    let server = "arango-operator.dev/maintenance-servers=PRMR-0=30m";
+    world.kubectl(&["annotate", CLUSTER, &format!("{MAINTENANCE}-")]).await.unwrap();
+    let names = world.object(CLUSTER).await["status"]["servers"].clone();
+    let db_server = names
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|server| server["role"] == "DbServer" || server["role"] == "DBServer");
+    let id = db_server.unwrap_or_else(|| panic!("{names}"))["id"].as_str().unwrap().to_owned();
+    world.kubectl(&["annotate", CLUSTER, &server.replace("PRMR-0", &id)]).await.unwrap();
+    says_of_maintenance(&world, Some(("Unknown", "MaintenanceRefused", "kube-arangodb runs the DB-Server")))
+        .await;
+}

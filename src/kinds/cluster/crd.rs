@@ -6,6 +6,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::status;
 use crate::{
     core::{DriftPolicy, condition::Condition},
     kinds::schema::{LocalRef, Rule},
@@ -265,6 +266,23 @@ pub struct ClusterStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub coordinators: Vec<Coordinator>,
+    /// The servers as the cluster's own health shows them, by id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256))]
+    pub servers: Vec<status::Server>,
+    /// What resources declare and is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed: Option<status::Managed>,
+    /// What is there and no resource declares; _system and root apart. Nothing of it is ever touched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unmanaged: Option<status::Unmanaged>,
+    /// Maintenance, while it is on or asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maintenance: Option<status::Maintenance>,
+    /// The annotation arango-operator.dev/reconcile-at that was obeyed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub reconcile_at: Option<String>,
 }
 
 fn never() -> i64 {
@@ -278,6 +296,11 @@ impl Default for ClusterStatus {
             conditions: Vec::new(),
             deployment: None,
             coordinators: Vec::new(),
+            servers: Vec::new(),
+            managed: None,
+            unmanaged: None,
+            maintenance: None,
+            reconcile_at: None,
         }
     }
 }
@@ -307,6 +330,14 @@ pub struct Deployment {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub license: Option<String>,
+    /// The storage engine: rocksdb.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub engine: Option<String>,
+    /// What answers at the endpoints: Coordinator or Single.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub role: Option<String>,
 }
 
 /// One coordinator as the operator sees it.
@@ -318,6 +349,14 @@ pub struct Coordinator {
     pub endpoint: String,
     /// Whether it answered when it was last asked.
     pub reachable: bool,
+    /// The id of the server that answers there; a single server has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub server_id: Option<String>,
+    /// Since when it has been reachable, or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub since: Option<jiff::Timestamp>,
     /// Why it is not reachable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::{ArangoDeployment, Context, Id};
 use crate::core::{
-    Hold,
+    Hold, Reason,
     kube_arangodb::{Deployment, GROUP, KIND, VERSION},
 };
 
@@ -35,6 +35,28 @@ pub enum SwitchError {
     /// The API server.
     #[error("could not write to Kubernetes: {0}")]
     Kube(Box<kube::Error>),
+}
+
+impl SwitchError {
+    /// Whether it may be set all the same.
+    pub fn may_have_run(&self) -> bool {
+        matches!(self, Self::Kube(_))
+    }
+}
+
+impl From<SwitchError> for Hold {
+    fn from(error: SwitchError) -> Self {
+        let (reason, next) = match &error {
+            SwitchError::Absent(hold) => return hold.clone(),
+            SwitchError::Refused { .. } => (
+                Reason::MaintenanceRefused,
+                "it is never overruled: have that manager switch, or make it leave the field alone; trying again",
+            ),
+            SwitchError::Forbidden => (Reason::AccessDenied, "trying again"),
+            SwitchError::Kube(_) => (Reason::Retry, "trying again"),
+        };
+        Self::new(reason, format!("{error}; {next}"))
+    }
 }
 
 /// Sets the switch of the `ArangoDeployment`. Off is an explicit `false`: what is left out is filled in again from what
@@ -71,7 +93,7 @@ fn meaning(error: kube::Error) -> SwitchError {
     let gone = || {
         let message =
             "the ArangoDeployment is gone, or another one of the same name is in its place; looking again";
-        SwitchError::Absent(Hold::new(crate::core::Reason::ReferenceMissing, message))
+        SwitchError::Absent(Hold::new(Reason::ReferenceMissing, message))
     };
     match status.code {
         403 => SwitchError::Forbidden,
