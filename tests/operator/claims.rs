@@ -103,6 +103,12 @@ async fn a_row_wakes_when_its_user_and_database_are_made_through_another_cluster
         .await;
     world.ready(&["arangouser/alice", "arangodatabase/shop"]).await;
     other.ready(&["arangopermission/row"]).await;
+    server.stand_in.clear_faults().await.unwrap();
+    eventually("the coordinator that the test asks has heard of her", async || {
+        let answer = server.get(("root", crate::support::ROOT_PASSWORD), "/_api/user/alice").await;
+        if answer.status.is_success() { Ok(()) } else { Err(answer) }
+    })
+    .await;
     server.has_levels("alice", &[("shop", "rw")]).await;
 }
 
