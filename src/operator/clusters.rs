@@ -217,6 +217,7 @@ async fn pass(context: &Arc<Context>, resource: &Ref, cluster: &ArangoCluster) -
                 _ => before.deployment.clone(),
             };
             let verdict = judge(told.map(|_| ()), &states, &connected);
+            let verdict = deployments::remark(verdict, standing.as_ref());
             let deployment = deployments::write(deployment, standing.as_ref());
             (verdict, deployment, states.iter().map(coordinator).collect())
         }
@@ -230,6 +231,8 @@ async fn pass(context: &Arc<Context>, resource: &Ref, cluster: &ArangoCluster) -
         let (reason, note) = (verdict.reason.as_str(), verdict.message.clone());
         context.event(cluster, EventType::Warning, reason, note).await;
     }
+    // Without a connection nobody knows better than the status.
+    let standing = standing.or_else(|| deployments::told_before(&before));
     deployments::tell(context, cluster, standing.as_ref()).await;
     let said = verdict.said().chain(deployments::said(&resource.id, standing.as_ref()));
     let status = ClusterStatus {

@@ -15,6 +15,12 @@ const TYPES: &[[&str; 3]] = &[
         "all kinds, only while it is True",
         "Nothing will change until a person acts. Same reason and message as Ready.",
     ],
+    [
+        "DeploymentChanged",
+        "ArangoCluster, only while it is True",
+        "Another deployment answers than before: new things are made there, and nothing is taken away until a person \
+         accepts it ([claims](claims.md)).",
+    ],
 ];
 
 const HEAD: &str = "\
