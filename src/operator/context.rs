@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     fmt,
+    hash::{DefaultHasher, Hash, Hasher},
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
@@ -313,7 +314,7 @@ impl Context {
             type_,
             reason: reason.to_owned(),
             note: Some(crate::core::condition::cut(&note, NOTE_MAX).to_owned()),
-            action: "Reconcile".to_owned(),
+            action: action(&note),
             secondary: None,
         };
         let reference = object.object_ref(&());
@@ -325,6 +326,14 @@ impl Context {
             Err(_) => warn!(reason, object = object.name_any(), "publishing an Event took too long"),
         }
     }
+}
+
+/// The action of an Event with that note. kube's recorder tells Events of one object apart by reason and action and never
+/// by note: a second repair within six minutes would only be counted, under the text of the first.
+fn action(note: &str) -> String {
+    let mut hasher = DefaultHasher::new();
+    note.hash(&mut hasher);
+    format!("Reconcile-{:016x}", hasher.finish())
 }
 
 /// The kind's name as a label.
