@@ -112,7 +112,9 @@ fn rows(words: &Words) -> Vec<Row> {
     }
     let mut names = BTreeSet::new();
     for row in &rows {
-        let objects: BTreeSet<_> = row.given.keys().chain(row.apply.keys()).collect();
+        // What is refused is nowhere, so its name may be another row's too.
+        let taken = row.apply.keys().filter(|_| row.shown.is_some());
+        let objects: BTreeSet<_> = row.given.keys().chain(taken).collect();
         for object in objects {
             assert!(names.insert(object.clone()), "{}: {object} is in another row too", row.wrong);
         }
