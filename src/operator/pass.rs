@@ -154,8 +154,7 @@ async fn look_after<K: Kind>(
     let name = K::describe(&desired);
     tell::<K>(context, stored, &outcome, &name, was_ready).await;
     let became_ready = outcome.verdict.is_ready() && !was_ready;
-    let verdict = outcome.verdict.clone();
-    let acted = !outcome.done.is_empty();
+    let (verdict, acted) = (outcome.verdict.clone(), !outcome.done.is_empty());
     if !acted && !verdict.is_ready() && is_too_early::<K>(context, resource_ref, resource, verdict.reason) {
         return Ok(Next::Soon);
     }
