@@ -67,6 +67,8 @@ macro_rules! reasons {
 reasons! {
     /// What is declared is there.
     Ready: Good, Woken;
+    /// Of `InSync`: what is declared and what is there are the same.
+    InSync: Good, Woken;
     /// Nobody has looked yet.
     #[next = "Nothing, for a moment. If it stays, look whether the operator runs, and whether it watches this namespace."]
     Pending: Waits, Woken;
@@ -76,6 +78,8 @@ reasons! {
     /// No coordinator answers, or none is ready to.
     #[next = "Look at the deployment, and at the network between. The coordinators in the ArangoCluster's status say what each of them answers."]
     ServerUnavailable: Waits, Polled;
+    /// The server is in read-only mode. What is to be done waits until it takes writes again; `status.pending` lists it.
+    ServerReadOnly: Waits, Polled;
     /// The user doesn't exist yet.
     #[next = "Nothing, if the user is about to be made. Otherwise declare an ArangoUser, or correct the name."]
     UserMissing: Waits, Polled;
@@ -98,13 +102,28 @@ reasons! {
     #[next = "Remove the annotation when the pause is over."]
     Paused: Waits, Woken;
     /// The supervision, or a DB-Server, is in maintenance as the annotation says: there is less failover meanwhile, or none.
+    #[next = "Remove the annotation when the work is done; a duration or an end time ends by itself."]
     MaintenanceOn: Good, Woken;
     /// Maintenance has been on for more than a day; it was probably forgotten.
+    #[next = "Remove the annotation, unless it is meant."]
     LongRunning: Good, Woken;
     /// Maintenance is on and the operator did not switch it on, so it doesn't switch it off.
+    #[next = "Ask who did. The annotation with the value off ends it."]
     MaintenanceByHand: Good, Woken;
     /// Maintenance is being switched, which takes up to two minutes.
+    #[next = "Nothing."]
     MaintenanceSwitching: Waits, Woken;
+    /// What is declared is not all there, and the drift policy Observe keeps it from being changed. `status.pending`
+    /// lists what Correct would do.
+    ActionsPending: NeedsAPerson, Woken;
+    /// Of `InSync`: a database has other options than declared, which ArangoDB can't change.
+    OptionsDiffer: NeedsAPerson, Woken;
+    /// Of `InSync`: the connection's account may not see the options of the database.
+    OptionsHidden: Waits, Woken;
+    /// Of `Effective`: a wider right gives more than what is declared, and ArangoDB lets the higher one win.
+    Overridden: NeedsAPerson, Woken;
+    /// Of `Effective`: the user has no access to the database, so that his levels on its collections are of no use.
+    DatabaseClosed: NeedsAPerson, Woken;
     /// Another resource declares the same thing.
     #[next = "Delete one of the two resources, or give one of them another name. This one takes over when the other is gone."]
     Conflict: NeedsAPerson, Woken;
@@ -126,10 +145,16 @@ reasons! {
     #[next = "Correct what the message names; if it names nothing, look into the server's log."]
     Refused: NeedsAPerson, Polled;
     /// Somebody switched maintenance off twice, within minutes of the operator's on: nothing more is switched.
+    #[next = "Find out who switches it off. Then change the annotation, and it begins anew."]
     MaintenanceUndone: NeedsAPerson, Woken;
+    /// Somebody else keeps kube-arangodb's own switch for maintenance as it is, and was not overruled.
+    #[next = "Change spec.database.maintenance where the ArangoDeployment comes from, or have that tool leave the field alone."]
+    MaintenanceRefused: NeedsAPerson, Polled;
     /// A single server has no maintenance.
+    #[next = "Remove the annotation."]
     MaintenanceUnsupported: NeedsAPerson, Woken;
     /// The end time of the maintenance had passed when it was first seen: nothing was switched.
+    #[next = "Write a later end time, or remove the annotation."]
     EndTimePast: NeedsAPerson, Woken;
     /// The deletion can't be carried out yet.
     #[next = "Do what the message says. To let the resource go and leave what it declared on the server, set the annotation arango-operator.dev/release to \"true\"."]

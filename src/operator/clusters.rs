@@ -13,41 +13,39 @@ use kube::{
     runtime::{
         PredicateConfig, WatchStreamExt,
         controller::{self, Action, Controller},
-        events::EventType,
         reflector::{self, Store, store::Writer},
         watcher::Event,
     },
 };
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::{
     asks::{self, Asks},
-    connections::{KIND, ask, disconnect, establish, key},
+    connections::{Connected, KIND, ask, disconnect, establish, key},
     context::Context,
     controller::asked,
     deployments,
-    index::{Entry, Id, Key, Ref, id_of},
+    index::{Entry, Key, Ref, id_of},
     inspect::{Inspected, coordinators, inspect},
-    maintenance::{self, look_after},
+    maintenance::{end_maintenance, look_after},
+    reach::needs,
     store::{StoreError, Stored},
+    tell::call_for_a_person_about,
     watch::{known_in, watch},
 };
 use crate::{
     arango::{self, CoordinatorState},
     core::{
         Hold, Reason, Verdict, backoff,
-        condition::{READY, STALLED, Said, conditions},
+        condition::{READY, conditions},
     },
     kinds::{
         Place,
-        cluster::{
-            crd::{ArangoCluster, ClusterStatus},
-            status::Maintenance,
-        },
+        cluster::crd::{ArangoCluster, ClusterStatus},
     },
-    reconcile::{outcome::of_error, snapshot::SETTLING},
+    reconcile::snapshot::SETTLING,
 };
 
 /// Longest time of one pass.
@@ -102,17 +100,23 @@ pub async fn run(context: Arc<Context>, watched: Watched, stop: CancellationToke
         .inspect(move |event| match event {
             Ok(Event::Apply(cluster) | Event::InitApply(cluster)) => {
                 inspected.written.seen(cluster);
+                // Its Secrets are entered when it is looked at.
                 let id = id_of(cluster);
-                let secrets = cluster.spec.secrets().map(|name| Key::Secret(Id::new(&id.namespace, name)));
-                let secrets = secrets.collect();
-                let entry = Entry { needs: secrets, ..Entry::default() };
-                inspected.index.lock().set(&Ref { kind: KIND, id: id.clone() }, entry);
+                let resource = Ref { kind: KIND, id: id.clone() };
+                let mut index = inspected.index.lock();
+                let known = index.needed_by(&resource);
+                let mut needed = needs(&id, &cluster.spec, None);
+                needed.extend(known.into_iter().filter(|key| matches!(key, Key::Secret(_))));
+                index.set(&resource, Entry { needs: needed, ..Entry::default() });
+                drop(index);
+                inspected.policies.set(&id, cluster.spec.drift.policy);
                 deployments::remember(&inspected, &id, cluster);
             }
             Ok(Event::Delete(cluster)) => {
                 let id = id_of(cluster);
                 disconnect(&inspected, &id);
                 inspected.disconnected(&id);
+                inspected.policies.remove(&id);
                 deployments::forget(&inspected, &id);
                 inspected.forget(&Ref { kind: KIND, id });
             }
@@ -120,6 +124,7 @@ pub async fn run(context: Arc<Context>, watched: Watched, stop: CancellationToke
                 for gone in inspected.forget_absent(KIND) {
                     disconnect(&inspected, &gone.id);
                     inspected.disconnected(&gone.id);
+                    inspected.policies.remove(&gone.id);
                     deployments::forget(&inspected, &gone.id);
                 }
                 inspected.cache_is_filled(KIND);
@@ -215,7 +220,8 @@ async fn pass(
     let mut standing = None;
     let (verdict, looked) = match &established {
         Err(hold) => {
-            if hold.reason == Reason::Invalid {
+            // What is not what it was said to be any more is not written to.
+            if matches!(hold.reason, Reason::Invalid | Reason::ReferenceMissing | Reason::ServerUnavailable) {
                 disconnect(context, &resource.id);
             }
             let looked = look_after(context, &resource.id, cluster, &before, Err(hold), false).await;
@@ -230,7 +236,7 @@ async fn pass(
             let probed = matches!(told, Ok(Some(_)));
             let found = told.as_ref().ok().and_then(Option::as_ref).map(|told| told.deployment.clone());
             status.deployment = deployments::write(found.or(status.deployment), standing.as_ref());
-            let judged = judge(told.map(|_| ()), &connected.coordinators(), connected.is_unverified());
+            let judged = judge(told.map(|_| ()), &connected.coordinators(), connected);
             let (verdict, connection) = if judged.is_ready() {
                 inspected = inspect(context, &resource.id, connected, &before).await;
                 status.servers = std::mem::take(&mut inspected.servers);
@@ -253,7 +259,7 @@ async fn pass(
 
     let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let ready = verdict.is_ready();
-    call_for_a_person(context, cluster, &before, verdict.said().chain(looked.said.clone())).await;
+    call_for_a_person_about(context, cluster, &before, verdict.said().chain(looked.said.clone())).await;
     status.maintenance.clone_from(&looked.status);
     deployments::tell(context, cluster, standing.as_ref()).await;
     let said_now = verdict.said().chain(deployments::said(&resource.id, standing.as_ref()));
@@ -273,23 +279,6 @@ async fn pass(
     Ok((ready || is_paused, again))
 }
 
-/// Events for what only a person can put right, unless the status says it already.
-async fn call_for_a_person(
-    context: &Context,
-    cluster: &ArangoCluster,
-    before: &ClusterStatus,
-    said: impl Iterator<Item = Said>,
-) {
-    let news = |said: &Said| {
-        said.type_ != STALLED
-            && said.reason.needs_a_person()
-            && !before.conditions.iter().any(|c| c.type_ == said.type_ && c.reason == said.reason.as_str())
-    };
-    for Said { reason, message, .. } in said.filter(news) {
-        context.event(cluster, EventType::Warning, reason.as_str(), message).await;
-    }
-}
-
 /// An ArangoCluster that is being deleted: lets go once nothing waits to be deleted through it. Tells whether it did.
 async fn leave(context: &Arc<Context>, resource: &Ref, cluster: &ArangoCluster) -> Result<bool, StoreError> {
     let mut stored = Stored::new(context, cluster.clone());
@@ -304,7 +293,7 @@ async fn leave(context: &Arc<Context>, resource: &Ref, cluster: &ArangoCluster) 
             context.wake(&key(&resource.id));
         }
         if let Err(hold) = established {
-            warn!(cluster = %resource.id, %hold, "can't serve while being deleted");
+            debug!(cluster = %resource.id, %hold, "can't serve while being deleted");
         }
     }
     if let Some(connected) = context.connection(&resource.id)
@@ -328,41 +317,21 @@ async fn leave(context: &Arc<Context>, resource: &Ref, cluster: &ArangoCluster) 
     Ok(true)
 }
 
-/// What the operator switched on goes with the ArangoCluster: tells whether that is under way. What can't be switched off
-/// in time ends by itself.
-async fn end_maintenance(
-    context: &Arc<Context>,
-    resource: &Ref,
-    cluster: &ArangoCluster,
-    stored: &mut Stored<'_, ArangoCluster>,
-) -> Result<bool, StoreError> {
-    let mut status = cluster.status.clone().unwrap_or_default();
-    let held = status.maintenance.as_ref().is_some_and(Maintenance::is_held);
-    let Some(connected) = context.connection(&resource.id).filter(|_| held) else { return Ok(false) };
-    if Asks::of(cluster.annotations()).and_then(Asks::pause).is_err() {
-        return Ok(false);
-    }
-    drop(ask(&connected, true).await);
-    let looked = look_after(context, &resource.id, cluster, &status, Ok(&connected), false).await;
-    let running = looked.running;
-    status.maintenance.clone_from(&looked.status);
-    status.conditions.retain(|condition| condition.type_ != maintenance::CONDITION);
-    stored.write_status(status).await?;
-    context.written.wrote(cluster, stored.resource.clone());
-    context.carry_out_maintenance(resource, looked);
-    Ok(running)
-}
-
 /// What is said of the connection.
-fn judge(told: Result<(), arango::Error>, states: &[CoordinatorState], unverified: bool) -> Verdict {
+fn judge(told: Result<(), arango::Error>, states: &[CoordinatorState], connected: &Connected) -> Verdict {
     if let Err(error) = told {
-        return of_error(&error, "ask the deployment about itself").into();
+        return connected.login.explain(&error).into();
     }
     let (all, reachable) = (states.len(), states.iter().filter(|state| state.reachable).count());
     let answers = match all {
         1 => "the server answers".to_owned(),
         _ => format!("{reachable} of {all} coordinators answer"),
     };
-    let trust = if unverified { "; NO certificate is verified (spec.tls.insecureSkipVerify)" } else { "" };
-    Verdict::ready(answers + trust)
+    let trust = if connected.is_unverified() {
+        "; NO certificate is verified (spec.tls.insecureSkipVerify)"
+    } else {
+        ""
+    };
+    let note = connected.note().map(|note| format!("; {note}")).unwrap_or_default();
+    Verdict::ready(answers + trust + &note)
 }

@@ -11,14 +11,17 @@ pub mod connections;
 pub mod context;
 pub mod controller;
 pub mod deployments;
+pub mod drift;
 pub mod gauges;
 pub mod health;
 pub mod index;
 pub mod inspect;
+pub mod kube_arangodb;
 pub mod maintenance;
 pub mod metrics;
 pub mod pass;
 pub mod rbac;
+pub mod reach;
 pub mod removal;
 pub mod secrets;
 pub mod store;
@@ -49,6 +52,7 @@ use self::{
     index::Id,
 };
 use crate::{
+    arango::Route,
     for_each_kind,
     kinds::{Kind, Place},
 };
@@ -61,6 +65,8 @@ const DRAIN: Duration = Duration::from_secs(20);
 pub struct Settings {
     /// The namespaces to watch; all if there are none.
     pub namespaces: Vec<String>,
+    /// Where connections to ArangoDB go instead.
+    pub routes: Vec<Route>,
     /// Where `/livez` and `/readyz` are served.
     pub health: SocketAddr,
     /// Where `/metrics` is served.
@@ -93,7 +99,7 @@ pub async fn run(
 ) -> std::io::Result<()> {
     let mut kinds = vec![connections::KIND];
     for_each_kind!(K => kinds.push(K::NAME));
-    let mut context = Context::new(client, settings.namespaces.clone(), kinds);
+    let mut context = Context::new(client, settings.namespaces.clone(), settings.routes, kinds);
     context.maintenance.period = settings.maintenance_period;
     let context = Arc::new(context);
 
@@ -133,6 +139,7 @@ pub async fn run(
 
     let mut tasks = JoinSet::new();
     let secrets = tokio::spawn(secrets::watch(Arc::clone(&context)));
+    let deployments = tokio::spawn(kube_arangodb::watch(Arc::clone(&context)));
     for start in starts {
         start(&mut tasks);
     }
@@ -161,6 +168,7 @@ pub async fn run(
         );
     }
     secrets.abort();
+    deployments.abort();
     context.connections.write().clear();
     Ok(())
 }

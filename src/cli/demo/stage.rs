@@ -87,7 +87,13 @@ impl Stage {
     pub(super) async fn start_operator(&mut self, client: kube::Client, screen: &Screen) -> Result<()> {
         let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let maintenance_period = crate::core::maintenance::HOUR;
-        let settings = Settings { namespaces: Vec::new(), health: free, metrics: free, maintenance_period };
+        let settings = Settings {
+            namespaces: Vec::new(),
+            routes: Vec::new(),
+            health: free,
+            metrics: free,
+            maintenance_period,
+        };
         let stop = CancellationToken::new();
         let (tell, told) = oneshot::channel();
         let task = tokio::spawn(operator::run(client, settings, stop.clone(), move |addresses| {

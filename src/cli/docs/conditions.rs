@@ -15,6 +15,11 @@ const TYPES: &[[&str; 3]] = &[
         "all kinds, only while it is True",
         "Nothing will change until a person acts. Same reason and message as Ready.",
     ],
+    [
+        "Maintenance",
+        "ArangoCluster, while anything is in maintenance or being switched, or something is wrong with what is asked for",
+        "True while something is in maintenance: there is less failover, or none.",
+    ],
 ];
 
 const HEAD: &str = "\

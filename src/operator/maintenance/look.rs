@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -16,7 +17,7 @@ use crate::{
         Hold, Reason,
         condition::{ConditionStatus, Said},
         hold::Standing,
-        maintenance::{Decision, Memory, Note, Seen, Target, decide, knows_seconds, parse_servers},
+        maintenance::{Decision, Memory, Note, Seen, Target, decide, parse_servers},
     },
     kinds::cluster::{
         crd::{ArangoCluster, ClusterStatus},
@@ -126,7 +127,7 @@ struct Found {
 /// Looks at the maintenance of an ArangoCluster. `probed`: the deployment was asked about itself just now, and so about
 /// this too, even if no annotation asks for anything.
 pub async fn look_after(
-    context: &Context,
+    context: &Arc<Context>,
     id: &Id,
     cluster: &ArangoCluster,
     status: &ClusterStatus,
@@ -153,15 +154,20 @@ pub async fn look_after(
         Ok(connected) => connected,
         Err(hold) => return unknown(before, is_idle, hold),
     };
-    let Some(switch) = connected.inspection.cluster.lock().clone().map(Switch::Coordinators) else {
+    let Some(coordinators) = connected.inspection.cluster.lock().clone() else {
         return unsupported(&before, &asked);
+    };
+    let switch = match &cluster.spec.deployment_ref {
+        None => Switch::Coordinators(coordinators),
+        Some(reference) => Switch::KubeArangodb {
+            cluster: coordinators,
+            context: Arc::clone(context),
+            id: Id::new(&id.namespace, &reference.name),
+        },
     };
     let seen = match switch.supervision().await {
         Ok(seen) => seen,
-        Err(error) => {
-            let hold = of_error(&error, "ask whether the supervision is in maintenance");
-            return unknown(before, is_idle, &hold);
-        }
+        Err(hold) => return unknown(before, is_idle, &hold),
     };
 
     let version = status.deployment.as_ref().and_then(|deployment| deployment.version.as_deref());
@@ -169,8 +175,8 @@ pub async fn look_after(
         name: "the supervision".to_owned(),
         effect: "there is NO automatic failover in the whole cluster",
         period: context.maintenance.period,
-        seconds: knows_seconds(version),
-        visible: Duration::ZERO,
+        seconds: switch.knows_seconds(version),
+        visible: switch.visible(),
     };
     let mut plan = Plan { before: &before, steps: Vec::new(), again: Vec::new(), now: now() };
     let supervision = plan.decide(&target, Subject::Supervision, "", asked.supervision.as_deref(), seen);

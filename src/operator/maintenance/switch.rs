@@ -1,6 +1,6 @@
 //! How maintenance is looked at and switched.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio::time::timeout;
@@ -9,13 +9,21 @@ use crate::{
     arango::{self, Cluster, Supervision},
     core::{
         Hold, Reason,
-        maintenance::{Action, Seen},
+        maintenance::{Action, Seen, knows_seconds},
+    },
+    operator::{
+        context::Context,
+        index::Id,
+        kube_arangodb::maintenance::{SwitchError, switch},
     },
     reconcile::outcome::of_error,
 };
 
 /// Longest time of one switch. The client gives the supervision a little less.
 const LIMIT: Duration = Duration::from_secs(300);
+
+/// How long what was told to kube-arangodb may not be seen yet.
+const SEEN: Duration = Duration::from_secs(10);
 
 /// One thing that has a maintenance of its own.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,52 +70,104 @@ pub(super) struct Failure {
 pub(super) enum Switch {
     /// We, through the coordinators.
     Coordinators(Cluster),
+    /// kube-arangodb, which would undo what we switch: its own switch is set. Single DB-Servers have none there.
+    KubeArangodb {
+        /// The coordinators.
+        cluster: Cluster,
+        /// Knows of the `ArangoDeployment`s.
+        context: Arc<Context>,
+        /// Which one it is.
+        id: Id,
+    },
 }
 
 impl Switch {
-    /// Whether the supervision is in maintenance. Until when, no server tells (reference: cluster, maintenance).
-    pub(super) async fn supervision(&self) -> Result<Seen, arango::Error> {
-        let Self::Coordinators(cluster) = self;
-        let on = cluster.supervision().await? == Supervision::Maintenance;
-        Ok(Seen { on, until: None })
+    fn cluster(&self) -> &Cluster {
+        let (Self::Coordinators(cluster) | Self::KubeArangodb { cluster, .. }) = self;
+        cluster
+    }
+
+    /// Whether it can be asked for a number of seconds.
+    pub(super) fn knows_seconds(&self, version: Option<&str>) -> bool {
+        matches!(self, Self::Coordinators(_)) && knows_seconds(version)
+    }
+
+    /// How long a switch of the supervision may not be seen yet.
+    pub(super) fn visible(&self) -> Duration {
+        match self {
+            Self::Coordinators(_) => Duration::ZERO,
+            Self::KubeArangodb { .. } => SEEN,
+        }
+    }
+
+    /// Whether the supervision is in maintenance. Until when, no server tells (reference: cluster, maintenance). Where
+    /// kube-arangodb switches, what it was told counts as well: it follows when it has nothing else to do.
+    pub(super) async fn supervision(&self) -> Result<Seen, Hold> {
+        let told = match self {
+            Self::Coordinators(_) => false,
+            Self::KubeArangodb { context, id, .. } => {
+                context.arango_deployments.find(id).await?.maintenance.declared == Some(true)
+            }
+        };
+        let supervision = self.cluster().supervision().await;
+        let supervision =
+            supervision.map_err(|error| of_error(&error, "ask whether the supervision is in maintenance"))?;
+        Ok(Seen { on: told || supervision == Supervision::Maintenance, until: None })
     }
 
     /// Whether a DB-Server is, by its id.
     pub(super) async fn server(&self, id: &str) -> Result<Seen, arango::Error> {
-        let Self::Coordinators(cluster) = self;
-        let maintenance = cluster.server_maintenance(id).await?;
+        let maintenance = self.cluster().server_maintenance(id).await?;
         Ok(Seen { on: maintenance.is_some(), until: maintenance.and_then(|maintenance| maintenance.until) })
     }
 
     /// Carries one switch out. Of the supervision this takes up to two minutes.
     pub(super) async fn carry_out(&self, step: Step) -> Done {
-        let result = match timeout(LIMIT, self.switch(&step)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(Failure {
-                may_have_run: error.may_have_run() || error.class() == arango::Class::Unreachable,
-                hold: of_error(&error, &step.doing()),
-            }),
-            Err(_) => Err(Failure {
-                may_have_run: true,
-                hold: Hold::new(
-                    Reason::ServerUnavailable,
-                    format!("could not {}: no answer within {LIMIT:?}; trying again", step.doing()),
-                ),
-            }),
+        let doing = step.doing();
+        let late = || Failure {
+            may_have_run: true,
+            hold: Hold::new(
+                Reason::ServerUnavailable,
+                format!("could not {doing}: no answer within {LIMIT:?}; trying again"),
+            ),
         };
+        let result = timeout(LIMIT, self.switch(&step, &doing)).await.unwrap_or_else(|_| Err(late()));
         Done { step, result }
     }
 
-    async fn switch(&self, step: &Step) -> Result<(), arango::Error> {
-        let Self::Coordinators(cluster) = self;
-        match (&step.subject, step.action) {
-            (Subject::Supervision, Action::On(lasting)) => cluster.stop_supervision(lasting).await.map(drop),
-            (Subject::Supervision, Action::Off) => cluster.start_supervision().await,
-            (Subject::Server(_), Action::On(lasting)) => {
+    async fn switch(&self, step: &Step, doing: &str) -> Result<(), Failure> {
+        let cluster = self.cluster();
+        let switched = match (&step.subject, step.action, self) {
+            (Subject::Supervision, action, Self::KubeArangodb { context, id, .. }) => {
+                let on = matches!(action, Action::On(_));
+                return switch(context, id, on).await.map_err(|error| Failure::of_switch(error, doing));
+            }
+            (Subject::Supervision, Action::On(lasting), _) => {
+                cluster.stop_supervision(lasting).await.map(drop)
+            }
+            (Subject::Supervision, Action::Off, _) => cluster.start_supervision().await,
+            (Subject::Server(_), Action::On(lasting), _) => {
                 cluster.set_server_maintenance(&step.id, Some(lasting)).await
             }
-            (Subject::Server(_), Action::Off) => cluster.set_server_maintenance(&step.id, None).await,
-        }
+            (Subject::Server(_), Action::Off, _) => cluster.set_server_maintenance(&step.id, None).await,
+        };
+        switched.map_err(|error| Failure {
+            may_have_run: error.may_have_run() || error.class() == arango::Class::Unreachable,
+            hold: of_error(&error, doing),
+        })
+    }
+}
+
+impl Failure {
+    fn of_switch(error: SwitchError, doing: &str) -> Self {
+        let (reason, next) = match &error {
+            SwitchError::Refused { .. } => (Reason::MaintenanceRefused, "it is not overruled; trying again"),
+            SwitchError::Forbidden => (Reason::AccessDenied, "trying again"),
+            SwitchError::Absent(hold) => return Self { may_have_run: false, hold: hold.clone() },
+            SwitchError::Kube(_) => (Reason::Retry, "trying again"),
+        };
+        let may_have_run = matches!(error, SwitchError::Kube(_));
+        Self { may_have_run, hold: Hold::new(reason, format!("could not {doing}: {error}; {next}")) }
     }
 }
 
