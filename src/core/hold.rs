@@ -137,6 +137,7 @@ reasons! {
     #[next = "Delete the resource and declare another user."]
     Protected: NeedsAPerson, Woken;
     /// The ArangoCluster leads to another deployment than before: nothing is taken away there until a person accepts it.
+    #[next = "Put the endpoints of the ArangoCluster right, or accept the deployment with the annotation that the message names."]
     DeploymentChanged: NeedsAPerson, Woken;
     /// The connection's account may not do this.
     #[next = "Correct the user name and the password in the Secret of the ArangoCluster, or give that account rw on _system."]

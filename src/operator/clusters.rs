@@ -253,7 +253,7 @@ async fn pass(
             status.coordinators = coordinators(connected, &before.coordinators).await;
             let connection = connection.as_ref().map(|connected| *connected);
             let looked = look_after(context, &resource.id, cluster, &status, connection, probed).await;
-            (verdict, looked)
+            (deployments::remark(verdict, standing.as_ref()), looked)
         }
     };
 
@@ -261,6 +261,8 @@ async fn pass(
     let ready = verdict.is_ready();
     call_for_a_person_about(context, cluster, &before, verdict.said().chain(looked.said.clone())).await;
     status.maintenance.clone_from(&looked.status);
+    // Without a connection nobody knows better than the status.
+    let standing = standing.or_else(|| deployments::told_before(&before));
     deployments::tell(context, cluster, standing.as_ref()).await;
     let said_now = verdict.said().chain(deployments::said(&resource.id, standing.as_ref()));
     let said_now = said_now.chain(looked.said.clone());

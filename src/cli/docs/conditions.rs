@@ -16,6 +16,12 @@ const TYPES: &[[&str; 3]] = &[
         "Nothing will change until a person acts. Same reason and message as Ready.",
     ],
     [
+        "DeploymentChanged",
+        "ArangoCluster, only while it is True",
+        "Another deployment answers than before: new things are made there, and nothing is taken away until a person \
+         accepts it ([claims](claims.md)).",
+    ],
+    [
         "Maintenance",
         "ArangoCluster, while anything is in maintenance or being switched, or something is wrong with what is asked for",
         "True while something is in maintenance: there is less failover, or none.",

@@ -140,7 +140,7 @@ impl Switch {
         let switched = match (&step.subject, step.action, self) {
             (Subject::Supervision, action, Self::KubeArangodb { context, id, .. }) => {
                 let on = matches!(action, Action::On(_));
-                return switch(context, id, on).await.map_err(|error| Failure::of_switch(error, doing));
+                return switch(context, id, on).await.map_err(|error| Failure::of_switch(&error, doing));
             }
             (Subject::Supervision, Action::On(lasting), _) => {
                 cluster.stop_supervision(lasting).await.map(drop)
@@ -159,8 +159,8 @@ impl Switch {
 }
 
 impl Failure {
-    fn of_switch(error: SwitchError, doing: &str) -> Self {
-        let (reason, next) = match &error {
+    fn of_switch(error: &SwitchError, doing: &str) -> Self {
+        let (reason, next) = match error {
             SwitchError::Refused { .. } => (Reason::MaintenanceRefused, "it is not overruled; trying again"),
             SwitchError::Forbidden => (Reason::AccessDenied, "trying again"),
             SwitchError::Absent(hold) => return Self { may_have_run: false, hold: hold.clone() },
