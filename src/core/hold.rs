@@ -118,12 +118,16 @@ reasons! {
     #[next = "Set spec.access to ro or rw, if the levels on collections are to be of use."]
     DatabaseClosed: NeedsAPerson, Woken;
     /// The supervision, or a DB-Server, is in maintenance as the annotation says: there is less failover meanwhile, or none.
+    #[next = "Remove the annotation when the work is done; a duration or an end time ends by itself."]
     MaintenanceOn: Good, Woken;
     /// Maintenance has been on for more than a day; it was probably forgotten.
+    #[next = "Remove the annotation, unless it is meant."]
     LongRunning: Good, Woken;
     /// Maintenance is on and the operator did not switch it on, so it doesn't switch it off.
+    #[next = "Ask who did. The annotation with the value off ends it."]
     MaintenanceByHand: Good, Woken;
     /// Maintenance is being switched, which takes up to two minutes.
+    #[next = "Nothing."]
     MaintenanceSwitching: Waits, Woken;
     /// Another resource declares the same thing.
     #[next = "Delete one of the two resources, or give one of them another name. This one takes over when the other is gone."]
@@ -147,13 +151,16 @@ reasons! {
     #[next = "Correct what the message names; if it names nothing, look into the server's log."]
     Refused: NeedsAPerson, Polled;
     /// Somebody switched maintenance off twice, within minutes of the operator's on: nothing more is switched.
+    #[next = "Find out who switches it off. Then change the annotation, and it begins anew."]
     MaintenanceUndone: NeedsAPerson, Woken;
     /// kube-arangodb runs the servers, and its own switch is kept as it is by somebody else, or has no place for this.
     #[next = "Let the manager that the message names switch, or make it leave spec.database.maintenance alone."]
     MaintenanceRefused: NeedsAPerson, Woken;
     /// A single server has no maintenance.
+    #[next = "Remove the annotation."]
     MaintenanceUnsupported: NeedsAPerson, Woken;
     /// The end time of the maintenance had passed when it was first seen: nothing was switched.
+    #[next = "Write a later end time, or remove the annotation."]
     EndTimePast: NeedsAPerson, Woken;
     /// The deletion can't be carried out yet.
     #[next = "Do what the message says. To let the resource go and leave what it declared on the server, set the annotation arango-operator.dev/release to \"true\"."]

@@ -13,7 +13,6 @@ use kube::{
     runtime::{
         PredicateConfig, WatchStreamExt,
         controller::{self, Action, Controller},
-        events::EventType,
         reflector::{self, Store, store::Writer},
         watcher::Event,
     },
@@ -33,20 +32,18 @@ use super::{
     maintenance::{self, look_after},
     reach::needs,
     store::{StoreError, Stored},
+    tell::call_for_a_person_about,
     watch::{known_in, watch},
 };
 use crate::{
     arango::{self, CoordinatorState},
     core::{
         Hold, Reason, Verdict, backoff,
-        condition::{READY, STALLED, Said, conditions},
+        condition::{READY, conditions},
     },
     kinds::{
         Place,
-        cluster::{
-            crd::{ArangoCluster, ClusterStatus},
-            status::Maintenance,
-        },
+        cluster::crd::{ArangoCluster, ClusterStatus},
     },
     reconcile::snapshot::SETTLING,
 };
@@ -290,23 +287,6 @@ async fn pass(
     Ok((ready || is_paused, again))
 }
 
-/// Events for what only a person can put right, unless the status says it already.
-async fn call_for_a_person(
-    context: &Context,
-    cluster: &ArangoCluster,
-    before: &ClusterStatus,
-    said: impl Iterator<Item = Said>,
-) {
-    let news = |said: &Said| {
-        said.type_ != STALLED
-            && said.reason.needs_a_person()
-            && !before.conditions.iter().any(|c| c.type_ == said.type_ && c.reason == said.reason.as_str())
-    };
-    for Said { reason, message, .. } in said.filter(news) {
-        context.event(cluster, EventType::Warning, reason.as_str(), message).await;
-    }
-}
-
 /// An ArangoCluster that is being deleted: lets go once nothing waits to be deleted through it. Tells whether it did.
 async fn leave(context: &Arc<Context>, resource: &Ref, cluster: &ArangoCluster) -> Result<bool, StoreError> {
     let mut stored = Stored::new(context, cluster.clone());
@@ -343,31 +323,6 @@ async fn leave(context: &Arc<Context>, resource: &Ref, cluster: &ArangoCluster) 
     }
     stored.release().await?;
     Ok(true)
-}
-
-/// What the operator switched on goes with the ArangoCluster: tells whether that is under way. What can't be switched off
-/// in time ends by itself.
-async fn end_maintenance(
-    context: &Arc<Context>,
-    resource: &Ref,
-    cluster: &ArangoCluster,
-    stored: &mut Stored<'_, ArangoCluster>,
-) -> Result<bool, StoreError> {
-    let mut status = cluster.status.clone().unwrap_or_default();
-    let held = status.maintenance.as_ref().is_some_and(Maintenance::is_held);
-    let Some(connected) = context.connection(&resource.id).filter(|_| held) else { return Ok(false) };
-    if Asks::of(cluster.annotations()).and_then(Asks::pause).is_err() {
-        return Ok(false);
-    }
-    drop(ask(&connected, true).await);
-    let looked = look_after(context, &resource.id, cluster, &status, Ok(&connected), false).await;
-    let running = looked.running;
-    status.maintenance.clone_from(&looked.status);
-    status.conditions.retain(|condition| condition.type_ != maintenance::CONDITION);
-    stored.write_status(status).await?;
-    context.written.wrote(cluster, stored.resource.clone());
-    context.carry_out_maintenance(resource, looked);
-    Ok(running)
 }
 
 /// What is said of the connection.

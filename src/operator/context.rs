@@ -1,7 +1,7 @@
 //! What all controllers share.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     fmt,
     hash::{DefaultHasher, Hash, Hasher},
     sync::{
@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use tracing::warn;
 
 use super::{
+    asks::Asks,
     claims::Claims,
     connections::Connected,
     index::{Id, Index, Key, Ref, Thing},
@@ -174,6 +175,12 @@ impl Context {
     /// Looks into one namespace.
     pub fn lookup<'a>(&'a self, namespace: &'a str) -> impl Lookup + 'a {
         InNamespace { context: self, namespace }
+    }
+
+    /// Whether a resource with these annotations is paused, or its ArangoCluster.
+    pub fn goes_on(&self, annotations: &BTreeMap<String, String>, cluster: &Id) -> Result<(), Hold> {
+        Asks::of(annotations)?.pause()?;
+        self.not_paused(cluster)
     }
 
     /// Whether an ArangoCluster is paused: then nothing is written through it.

@@ -20,8 +20,8 @@ use crate::{
     kinds::{
         Kind,
         cluster::{
-            crd::{ClusterStatus, Coordinator},
-            status::{Managed, SERVERS_MAX, Server, Unmanaged},
+            crd::ClusterStatus,
+            status::{Coordinator, Managed, SERVERS_MAX, Server, Unmanaged},
         },
         database::{self, Database, Databases},
         permission::Permission,

@@ -6,8 +6,7 @@ use kube::{Resource, ResourceExt, core::object::HasStatus};
 use tracing::debug;
 
 use super::{
-    asks::{self, Asks},
-    claims,
+    asks, claims,
     connections::Connected,
     context::Context,
     controller::{KindContext, index},
@@ -83,8 +82,7 @@ async fn look_after<K: Kind>(
         return removal::remove(shared, resource_ref, stored, &cluster, desired.ok()).await;
     }
 
-    let asks = Asks::of(resource.annotations()).and_then(Asks::pause);
-    let asks = asks.and_then(|()| context.not_paused(&cluster));
+    let asks = context.goes_on(resource.annotations(), &cluster);
     // Before it is asked who owns: from here on it is known on which deployment.
     let connection = connected(context, &cluster);
     let verdict = match (&desired, asks) {

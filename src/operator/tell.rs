@@ -96,3 +96,20 @@ pub async fn call_for_a_person<K: Kind>(
         context.event(resource, EventType::Warning, reason.as_str(), message.to_owned()).await;
     }
 }
+
+/// Events for what only a person can put right, unless the status says it already.
+pub async fn call_for_a_person_about(
+    context: &Context,
+    cluster: &ArangoCluster,
+    before: &ClusterStatus,
+    said: impl Iterator<Item = Said>,
+) {
+    let news = |said: &Said| {
+        said.type_ != STALLED
+            && said.reason.needs_a_person()
+            && !before.conditions.iter().any(|c| c.type_ == said.type_ && c.reason == said.reason.as_str())
+    };
+    for Said { reason, message, .. } in said.filter(news) {
+        context.event(cluster, EventType::Warning, reason.as_str(), message).await;
+    }
+}

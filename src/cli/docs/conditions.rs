@@ -30,6 +30,11 @@ const TYPES: &[[&str; 3]] = &[
         "ArangoCluster, only while it is True",
         "Another deployment answers than before, and nothing is taken away there until a person accepts it.",
     ],
+    [
+        "Maintenance",
+        "ArangoCluster, while anything is in maintenance or being switched, or something is wrong with what is asked for",
+        "True while something is in maintenance: there is less failover, or none.",
+    ],
 ];
 
 const HEAD: &str = "\

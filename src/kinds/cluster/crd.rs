@@ -265,7 +265,7 @@ pub struct ClusterStatus {
     /// The coordinators, in the order of spec.endpoints or by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
-    pub coordinators: Vec<Coordinator>,
+    pub coordinators: Vec<status::Coordinator>,
     /// The servers as the cluster's own health shows them, by id.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256))]
@@ -338,29 +338,6 @@ pub struct Deployment {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub role: Option<String>,
-}
-
-/// One coordinator as the operator sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Coordinator {
-    /// Its address.
-    #[schemars(length(max = 512))]
-    pub endpoint: String,
-    /// Whether it answered when it was last asked.
-    pub reachable: bool,
-    /// The id of the server that answers there; a single server has none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 128))]
-    pub server_id: Option<String>,
-    /// Since when it has been reachable, or not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String", extend("format" = "date-time"))]
-    pub since: Option<jiff::Timestamp>,
-    /// Why it is not reachable.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 1024))]
-    pub message: Option<String>,
 }
 
 /// What the API server checks beside the schema.

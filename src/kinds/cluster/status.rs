@@ -9,6 +9,29 @@ use crate::core::maintenance::{Memory, Phase, Wish};
 /// The most servers that are listed.
 pub const SERVERS_MAX: usize = 256;
 
+/// One coordinator as the operator sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Coordinator {
+    /// Its address.
+    #[schemars(length(max = 512))]
+    pub endpoint: String,
+    /// Whether it answered when it was last asked.
+    pub reachable: bool,
+    /// The id of the server that answers there; a single server has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub server_id: Option<String>,
+    /// Since when it has been reachable, or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub since: Option<Timestamp>,
+    /// Why it is not reachable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub message: Option<String>,
+}
+
 /// One server as the cluster's own health shows it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

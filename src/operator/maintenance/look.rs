@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -16,7 +17,7 @@ use crate::{
         Hold, Reason,
         condition::{ConditionStatus, Said},
         hold::Standing,
-        maintenance::{Decision, Memory, Note, Seen, Target, decide, knows_seconds, parse_servers},
+        maintenance::{Decision, Memory, Note, Seen, Target, decide, parse_servers},
     },
     kinds::cluster::{
         crd::{ArangoCluster, ClusterStatus},
@@ -126,7 +127,7 @@ struct Found {
 /// Looks at the maintenance of an ArangoCluster. `probed`: the deployment was asked about itself just now, and so about
 /// this too, even if no annotation asks for anything.
 pub async fn look_after(
-    context: &Context,
+    context: &Arc<Context>,
     id: &Id,
     cluster: &ArangoCluster,
     status: &ClusterStatus,

@@ -12,17 +12,24 @@ use std::{
 };
 
 use futures::future::join_all;
+use kube::ResourceExt;
 use parking_lot::Mutex;
 use tracing::info;
 
 pub use self::look::{Looked, look_after};
 use self::switch::{Done, Failure, Step, Subject, Switch};
 use super::{
+    asks::Asks,
+    connections::ask,
     context::Context,
     gauges::State,
     index::{Id, Ref},
+    store::{StoreError, Stored},
 };
-use crate::core::{Hold, Reason, backoff, condition::Said, maintenance::HOUR};
+use crate::{
+    core::{Hold, Reason, backoff, condition::Said, maintenance::HOUR},
+    kinds::cluster::{crd::ArangoCluster, status::Maintenance},
+};
 
 /// Maintenance of the supervision: `on`, `off`, a duration, or an end time.
 pub const MAINTENANCE: &str = "arango-operator.dev/maintenance";
@@ -136,4 +143,29 @@ impl Context {
             context.wakes.wake([resource]);
         });
     }
+}
+
+/// What the operator switched on goes with the ArangoCluster: tells whether that is under way. What can't be switched off
+/// in time ends by itself.
+pub async fn end_maintenance(
+    context: &Arc<Context>,
+    resource: &Ref,
+    cluster: &ArangoCluster,
+    stored: &mut Stored<'_, ArangoCluster>,
+) -> Result<bool, StoreError> {
+    let mut status = cluster.status.clone().unwrap_or_default();
+    let held = status.maintenance.as_ref().is_some_and(Maintenance::is_held);
+    let Some(connected) = context.connection(&resource.id).filter(|_| held) else { return Ok(false) };
+    if Asks::of(cluster.annotations()).and_then(Asks::pause).is_err() {
+        return Ok(false);
+    }
+    drop(ask(&connected, true).await);
+    let looked = look_after(context, &resource.id, cluster, &status, Ok(&connected), false).await;
+    let running = looked.running;
+    status.maintenance.clone_from(&looked.status);
+    status.conditions.retain(|condition| condition.type_ != CONDITION);
+    stored.write_status(status).await?;
+    context.written.wrote(cluster, stored.resource.clone());
+    context.carry_out_maintenance(resource, looked);
+    Ok(running)
 }
