@@ -29,7 +29,7 @@ use super::{
     deployments,
     index::{Entry, Key, Ref, id_of},
     inspect::{Inspected, coordinators, inspect},
-    maintenance::{self, look_after},
+    maintenance::{end_maintenance, look_after},
     reach::needs,
     store::{StoreError, Stored},
     tell::call_for_a_person_about,
@@ -265,7 +265,7 @@ async fn pass(
 
     let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let ready = verdict.is_ready();
-    call_for_a_person(context, cluster, &before, verdict.said().chain(looked.said.clone())).await;
+    call_for_a_person_about(context, cluster, &before, verdict.said().chain(looked.said.clone())).await;
     status.maintenance.clone_from(&looked.status);
     // Without a connection nobody knows better than the status.
     let standing = standing.or_else(|| deployments::told_before(&before));

@@ -5,8 +5,15 @@ use tracing::{info, warn};
 
 use super::{context::Context, index::id_of, store::Stored};
 use crate::{
-    core::{Because, Origin, Reason, Status, Verdict, condition::READY, plan::verb},
-    kinds::Kind,
+    core::{
+        Because, Origin, Reason, Status, Verdict,
+        condition::{READY, STALLED, Said},
+        plan::verb,
+    },
+    kinds::{
+        Kind,
+        cluster::crd::{ArangoCluster, ClusterStatus},
+    },
     reconcile::Outcome,
 };
 

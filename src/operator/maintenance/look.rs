@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -17,7 +16,7 @@ use crate::{
         Hold, Reason,
         condition::{ConditionStatus, Said},
         hold::Standing,
-        maintenance::{Decision, Memory, Note, Seen, Target, decide, parse_servers},
+        maintenance::{Decision, Memory, Note, Seen, Target, decide, knows_seconds, parse_servers},
     },
     kinds::cluster::{
         crd::{ArangoCluster, ClusterStatus},
@@ -127,7 +126,7 @@ struct Found {
 /// Looks at the maintenance of an ArangoCluster. `probed`: the deployment was asked about itself just now, and so about
 /// this too, even if no annotation asks for anything.
 pub async fn look_after(
-    context: &Arc<Context>,
+    context: &Context,
     id: &Id,
     cluster: &ArangoCluster,
     status: &ClusterStatus,

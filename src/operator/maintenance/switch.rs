@@ -1,6 +1,6 @@
 //! How maintenance is looked at and switched.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::timeout;
@@ -10,21 +10,13 @@ use crate::{
     arango::{self, Cluster, Supervision},
     core::{
         Hold, Reason,
-        maintenance::{Action, Seen, knows_seconds},
-    },
-    operator::{
-        context::Context,
-        index::Id,
-        kube_arangodb::maintenance::{SwitchError, switch},
+        maintenance::{Action, Seen},
     },
     reconcile::outcome::of_error,
 };
 
 /// Longest time of one switch. The client gives the supervision a little less.
 const LIMIT: Duration = Duration::from_secs(300);
-
-/// How long what was told to kube-arangodb may not be seen yet.
-const SEEN: Duration = Duration::from_secs(10);
 
 /// One thing that has a maintenance of its own.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -130,7 +122,6 @@ impl Switch {
                 ),
             }),
         };
-        let result = timeout(LIMIT, self.switch(&step, &doing)).await.unwrap_or_else(|_| Err(late()));
         Done { step, result }
     }
 }
