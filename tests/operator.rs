@@ -8,6 +8,7 @@ mod support;
 mod operator {
     mod apply;
     mod asked;
+    mod binding;
     mod by_hand;
     mod connection;
     mod crash;

@@ -23,6 +23,7 @@ use kube::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
+use self::user::binding::{Delivered, Delivery};
 use crate::{
     arango,
     core::{Consent, Hold, Id, Origin, Plan, Status, UserName},
@@ -208,6 +209,16 @@ pub trait Kind: Sized + Send + Sync + 'static {
     /// plan was cut off.
     fn holds(resource: &Self::Resource, origin: Option<Origin>, memory: &Self::Memory) -> bool {
         Self::consent(resource, origin) == Consent::Remove || Self::is_unfinished(memory)
+    }
+
+    /// What is written into a Secret for applications while the resource is Ready, if it asks for that.
+    fn delivery(_resource: &Self::Resource, _desired: &Self::Desired) -> Result<Option<Delivery>, Hold> {
+        Ok(None)
+    }
+
+    /// Where the memory keeps what was written there; nothing for a kind that never asks.
+    fn delivered(_memory: &mut Self::Memory) -> Option<Delivered<'_>> {
+        None
     }
 
     /// Carries one action out.

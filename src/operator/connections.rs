@@ -21,7 +21,10 @@ use super::{
 use crate::{
     arango::{self, Auth, Client, Connection, CoordinatorState, Endpoint, Pool, Role},
     core::{Hold, backoff, balance::LoadBalancing},
-    kinds::cluster::crd::{self, ArangoCluster, AuthMethod, Deployment, duration},
+    kinds::{
+        cluster::crd::{self, ArangoCluster, AuthMethod, Deployment, duration},
+        user::binding::Reach,
+    },
     reconcile::{Secrets, Server},
 };
 
@@ -39,6 +42,8 @@ pub fn key(cluster: &Id) -> Key {
 pub struct Connected {
     /// The deployment.
     pub server: Server,
+    /// Where it is, for applications.
+    pub reach: Reach,
     cluster: Ref,
     pool: Pool,
     /// What it was made of; another fingerprint is another connection.
@@ -149,8 +154,10 @@ pub async fn establish(
         None | Some(AuthMethod::Jwt) => Auth::Jwt { user: user.clone(), password },
         Some(AuthMethod::Basic) => Auth::Basic { user: user.clone(), password },
     };
+    let tls = trust(spec.tls.as_ref(), &secrets).await?;
+    let reach = Reach::new(&endpoints, tls.ca.as_deref());
     let mut connection = Connection::new(endpoints, auth);
-    connection.tls = trust(spec.tls.as_ref(), &secrets).await?;
+    connection.tls = tls;
     connection.timeout = timeout;
     connection.max_concurrent = spec.requests.max_concurrent as usize;
     connection.load_balancing = match spec.load_balancing {
@@ -162,6 +169,7 @@ pub async fn establish(
     let end = CancellationToken::new();
     let connected = Arc::new(Connected {
         server: Server::new(Client::new(pool.clone()), Some(user)),
+        reach,
         cluster: resource.clone(),
         pool,
         fingerprint,

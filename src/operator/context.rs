@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use tracing::warn;
 
 use super::{
+    binding::Repairs,
     connections::Connected,
     index::{Id, Index, Key, Ref},
     metrics::Metrics,
@@ -61,6 +62,8 @@ pub struct Context {
     tried: Mutex<HashSet<Id>>,
     /// Versions of Secrets, without their bodies.
     pub secrets: SecretVersions,
+    /// When Secrets for applications were last put right.
+    pub repairs: Repairs,
     /// The metrics.
     pub metrics: Metrics,
     /// True once every cache has seen all there is: no decision is made before.
@@ -107,6 +110,7 @@ impl Context {
             connections: RwLock::default(),
             tried: Mutex::default(),
             secrets: SecretVersions::default(),
+            repairs: Repairs::default(),
             metrics: Metrics::default(),
             synced: watch::Sender::new(false),
             stopping: AtomicBool::new(false),

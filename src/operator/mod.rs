@@ -5,6 +5,7 @@
 //! [`crate::reconcile`] with Kubernetes around it.
 
 pub mod asks;
+pub mod binding;
 pub mod clusters;
 pub mod connections;
 pub mod context;

@@ -7,6 +7,7 @@ use tracing::debug;
 
 use super::{
     asks::{self, Asks},
+    binding,
     connections::Connected,
     context::Context,
     controller::{KindContext, index},
@@ -124,7 +125,10 @@ async fn look_after<K: Kind>(
     let begun = origin.is_some();
     let target = Target { desired: &desired, memory, origin, deleting: None, begun };
     let removes = K::consent(resource, origin.or(Some(Origin::Created))) == Consent::Remove;
-    let secrets = NamespaceSecrets::new(context, namespace).for_owner(resource, removes);
+    let delivery = K::delivery(resource, &desired).ok().flatten();
+    let secrets = NamespaceSecrets::new(context, namespace)
+        .for_owner(resource, removes)
+        .with_binding(delivery.map(|delivery| delivery.secret));
     let mut outcome = drive::<K, _>(&connection.server, &secrets, look, target, stored).await?;
     if !outcome.verdict.is_ready() && !outcome.existed && !outcome.touched && stored.only_claims() {
         stored.retract().await?;
@@ -137,6 +141,7 @@ async fn look_after<K: Kind>(
     {
         stored.claim(origin, &outcome.memory, true).await?;
     }
+    binding::deliver::<K>(context, &connection, &secrets, (resource, &desired), &mut outcome).await;
     let name = K::describe(&desired);
     tell::<K>(context, stored, &outcome, &name, was_ready).await;
     let became_ready = outcome.verdict.is_ready() && !was_ready;

@@ -86,6 +86,7 @@ fn specs(steps: impl Into<prop::collection::SizeRange>) -> impl Strategy<Value =
                     name: Some(user.to_owned()),
                     active,
                     password,
+                    connection_secret: None,
                     deletion_policy: policy,
                 }
             };
