@@ -10,15 +10,18 @@ mod operator {
     mod asked;
     mod binding;
     mod by_hand;
+    mod complaints;
     mod connection;
     mod crash;
     mod deletion;
     mod encrypted;
+    mod if_empty;
     mod interrupted;
     mod kubectl;
     mod ownership;
     mod quiet;
     mod refused;
     mod secrecy;
+    mod several;
     mod waiting;
 }
