@@ -19,12 +19,12 @@ use serde_json::{Map, Value, json};
 use super::{
     connections::Connected,
     context::Context,
-    index::Id,
+    index::{Id, id_of},
     secrets::{NamespaceSecrets, OWNER, REFUSED_TYPES, version},
     store::is,
 };
 use crate::{
-    core::{Hold, Reason},
+    core::{Consent, Hold, Reason},
     kinds::{
         Kind,
         user::{
@@ -84,10 +84,13 @@ pub async fn deliver<K: Kind>(
     if !outcome.verdict.is_ready() {
         return;
     }
+    let goes = K::consent(resource, outcome.origin) == Consent::Remove;
     let Some(delivered) = K::delivered(&mut outcome.memory) else { return };
     let done = match K::delivery(resource, desired) {
         Ok(delivery) => {
-            let writer = Writer { context, connection, secrets, kind: K::NAME };
+            let reference = resource.owner_ref(&()).filter(|_| goes);
+            let writer =
+                Writer { context, connection, secrets, kind: K::NAME, owner: id_of(resource), reference };
             writer.deliver(resource, delivery.as_ref(), delivered).await
         }
         Err(hold) => Err(hold),
@@ -104,6 +107,9 @@ struct Writer<'a> {
     connection: &'a Connected,
     secrets: &'a NamespaceSecrets<'a>,
     kind: &'static str,
+    owner: Id,
+    /// Where the user goes with his resource, the Secret does.
+    reference: Option<OwnerReference>,
 }
 
 impl Writer<'_> {
@@ -122,7 +128,7 @@ impl Writer<'_> {
             return Ok(None);
         };
         let name = &delivery.secret;
-        let goes = self.secrets.owner()?.1.is_some();
+        let goes = self.reference.is_some();
         let source = delivery.made_of(&self.connection.reach, delivered.password.as_ref(), goes)?;
         let known = self.secrets.version(name);
         let is_known = |last: &SecretVersion| {
@@ -174,7 +180,7 @@ impl Writer<'_> {
             if keeps && in_force.as_ref().is_none_or(|last| !is_version(last, &read)) {
                 return not_yet;
             }
-            let change = self.change(&secret, &data, keeps)?;
+            let change = self.change(&secret, &data, keeps);
             if change.is_empty() {
                 self.secrets.learn(&secret);
                 return Ok((Found::Right, read));
@@ -215,8 +221,7 @@ impl Writer<'_> {
     }
 
     fn must_be_ours(&self, secret: &Secret) -> Result<(), Hold> {
-        let (owner, _) = self.secrets.owner()?;
-        let name = secret.name_any();
+        let (owner, name) = (&self.owner, secret.name_any());
         let refused = secret.type_.as_deref().is_some_and(|type_| REFUSED_TYPES.contains(&type_));
         if !refused && secret.annotations().get(OWNER) == Some(&owner.to_string()) {
             return Ok(());
@@ -245,7 +250,7 @@ impl Writer<'_> {
 
     /// Writes a new one; nothing if somebody was faster.
     async fn create(&self, name: &str, data: &BTreeMap<String, String>) -> Result<Option<Secret>, Hold> {
-        let (owner, reference) = self.secrets.owner()?;
+        let (owner, reference) = (&self.owner, &self.reference);
         let written = keys(data);
         let secret = Secret {
             metadata: ObjectMeta {
@@ -253,7 +258,7 @@ impl Writer<'_> {
                 annotations: Some(
                     [(OWNER.to_owned(), owner.to_string()), (WRITTEN.to_owned(), written)].into(),
                 ),
-                owner_references: reference.clone().map(|reference| vec![beside_others(reference)]),
+                owner_references: reference.clone().map(|reference| vec![reference]),
                 ..ObjectMeta::default()
             },
             type_: Some(SECRET_TYPE.to_owned()),
@@ -292,8 +297,7 @@ impl Writer<'_> {
     }
 
     /// What must change in a Secret of ours. Whatever is not ours in it stays.
-    fn change(&self, secret: &Secret, data: &BTreeMap<String, String>, keeps: bool) -> Result<Change, Hold> {
-        let (owner, reference) = self.secrets.owner()?;
+    fn change(&self, secret: &Secret, data: &BTreeMap<String, String>, keeps: bool) -> Change {
         let mut change = Change::default();
         let there = secret.data.clone().unwrap_or_default();
         for (key, value) in data {
@@ -312,10 +316,12 @@ impl Writer<'_> {
             change.metadata.insert("annotations".to_owned(), json!({WRITTEN: keys(data)}));
         }
         let references = secret.metadata.owner_references.as_deref().unwrap_or_default();
-        if let Some(references) = with_owner(references, (self.kind, &owner.name), reference.as_ref()) {
+        if let Some(references) =
+            with_owner(references, (self.kind, &self.owner.name), self.reference.as_ref())
+        {
             change.metadata.insert("ownerReferences".to_owned(), json!(references));
         }
-        Ok(change)
+        change
     }
 
     /// An Event for what somebody else had done to the Secret.
@@ -380,13 +386,8 @@ fn is_version(last: &SecretVersion, (uid, resource_version): &(String, String)) 
     last.uid == *uid && last.resource_version == *resource_version
 }
 
-/// A Secret may have other owners, of whom one may be its controller.
-fn beside_others(reference: OwnerReference) -> OwnerReference {
-    OwnerReference { controller: None, ..reference }
-}
-
 /// The owners as they should be, if they are not: the resource where its deletion deletes, and never one of its name
-/// that is gone, with which the Secret would go too.
+/// that is gone, with which the Secret would go too. Not as the controller, which another of them may be.
 fn with_owner(
     there: &[OwnerReference],
     (kind, name): (&str, &str),
@@ -403,7 +404,7 @@ fn with_owner(
         return None;
     }
     let others = there.iter().filter(|reference| !is_namesake(reference)).cloned();
-    Some(others.chain(wanted.cloned().map(beside_others)).collect())
+    Some(others.chain(wanted.cloned()).collect())
 }
 
 fn unwritten(name: &str, error: &kube::Error) -> Hold {
@@ -421,7 +422,6 @@ mod tests {
             kind: kind.into(),
             name: name.into(),
             uid: uid.into(),
-            controller: Some(true),
             ..OwnerReference::default()
         }
     }
@@ -436,7 +436,6 @@ mod tests {
         );
         let uids = |there: &[OwnerReference], wanted: Option<&OwnerReference>| {
             let owners = with_owner(there, ("ArangoUser", "a"), wanted)?;
-            assert!(owners.iter().filter(|owner| owner.controller == Some(true)).count() <= 1);
             Some(owners.into_iter().map(|owner| owner.uid).collect::<Vec<_>>().join(","))
         };
         let there = [other.clone(), gone, ours.clone()];

@@ -159,11 +159,6 @@ impl<'a> NamespaceSecrets<'a> {
         Self { binding: name, ..self }
     }
 
-    /// On whose behalf it is written, and the reference by which a Secret goes with him, if it does.
-    pub(super) fn owner(&self) -> Result<&(Id, Option<OwnerReference>), Hold> {
-        self.owner.as_ref().ok_or_else(|| Hold::invalid("a Secret can only be written for a resource"))
-    }
-
     pub(super) fn namespace(&self) -> &str {
         self.namespace
     }
@@ -201,7 +196,10 @@ impl<'a> NamespaceSecrets<'a> {
     }
 
     async fn make(&self, name: &str, key: &str, user: &str, length: u32) -> Result<(), Hold> {
-        let (owner, reference) = self.owner()?;
+        let (owner, reference) = self
+            .owner
+            .as_ref()
+            .ok_or_else(|| Hold::invalid("a password can only be generated for a resource"))?;
         if let Some(secret) = self.fetch(name).await? {
             return self.keep(owner, &secret);
         }
