@@ -1,12 +1,14 @@
 //! The Secret for applications: written once the resource is Ready, renewed when something in it changes, put right
 //! when somebody else changes it. Nothing is read or written while its version is the one that was last found right.
 
+mod change;
+
 use std::{
     collections::{BTreeMap, HashMap},
     time::{Duration, Instant},
 };
 
-use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::OwnerReference};
+use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::OwnerReference};
 use kube::{
     Api, Resource, ResourceExt,
     api::{ObjectMeta, Patch, PatchParams, PostParams},
@@ -14,8 +16,9 @@ use kube::{
 };
 use parking_lot::Mutex;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
+use self::change::{Change, WRITTEN, is_version, keys};
 use super::{
     connections::Connected,
     context::Context,
@@ -34,9 +37,6 @@ use crate::{
     },
     reconcile::{Outcome, Secrets},
 };
-
-/// The keys that we wrote, so that those are taken away that we no longer write, and no other.
-const WRITTEN: &str = "arango-operator.dev/written";
 
 /// How often a write is repeated because somebody else wrote the Secret in between.
 const CONFLICTS_MAX: u32 = 4;
@@ -180,7 +180,8 @@ impl Writer<'_> {
             if keeps && in_force.as_ref().is_none_or(|last| !is_version(last, &read)) {
                 return not_yet;
             }
-            let change = self.change(&secret, &data, keeps);
+            let change =
+                Change::of(&secret, &data, keeps, (self.kind, &self.owner.name), self.reference.as_ref());
             if change.is_empty() {
                 self.secrets.learn(&secret);
                 return Ok((Found::Right, read));
@@ -296,34 +297,6 @@ impl Writer<'_> {
         secret
     }
 
-    /// What must change in a Secret of ours. Whatever is not ours in it stays.
-    fn change(&self, secret: &Secret, data: &BTreeMap<String, String>, keeps: bool) -> Change {
-        let mut change = Change::default();
-        let there = secret.data.clone().unwrap_or_default();
-        for (key, value) in data {
-            if there.get(key).is_none_or(|found| found.0 != value.as_bytes()) {
-                change.data.insert(key.clone(), json!(ByteString(value.clone().into_bytes())));
-            }
-        }
-        let before = secret.annotations().get(WRITTEN).map(String::as_str).unwrap_or_default();
-        for key in before.split(',').filter(|key| !data.contains_key(*key) && there.contains_key(*key)) {
-            // Written as a copy earlier, and the only one by now.
-            if !(keeps && key == crate::kinds::user::crd::password_key()) {
-                change.data.insert(key.to_owned(), Value::Null);
-            }
-        }
-        if before != keys(data) {
-            change.metadata.insert("annotations".to_owned(), json!({WRITTEN: keys(data)}));
-        }
-        let references = secret.metadata.owner_references.as_deref().unwrap_or_default();
-        if let Some(references) =
-            with_owner(references, (self.kind, &self.owner.name), self.reference.as_ref())
-        {
-            change.metadata.insert("ownerReferences".to_owned(), json!(references));
-        }
-        change
-    }
-
     /// An Event for what somebody else had done to the Secret.
     async fn tell<R: Resource<DynamicType = ()>>(&self, resource: &R, name: &str, found: &Found, same: bool) {
         let (reason, note) = match found {
@@ -358,55 +331,6 @@ impl Writer<'_> {
     }
 }
 
-/// A merge patch of a Secret, by its parts.
-#[derive(Default)]
-struct Change {
-    metadata: Map<String, Value>,
-    data: Map<String, Value>,
-}
-
-impl Change {
-    fn is_empty(&self) -> bool {
-        self.metadata.is_empty() && self.data.is_empty()
-    }
-
-    /// Whether it undoes what somebody did, given that the Secret is made of the same as before: where the password is
-    /// kept in it, that may be another.
-    fn is_by_others(&self, delivery: &Delivery) -> bool {
-        let follows = |key: &String| delivery.keeps_the_password() && delivery.puts_the_password_into(key);
-        self.data.is_empty() || !self.data.keys().all(follows)
-    }
-}
-
-fn keys(data: &BTreeMap<String, String>) -> String {
-    data.keys().map(String::as_str).collect::<Vec<_>>().join(",")
-}
-
-fn is_version(last: &SecretVersion, (uid, resource_version): &(String, String)) -> bool {
-    last.uid == *uid && last.resource_version == *resource_version
-}
-
-/// The owners as they should be, if they are not: the resource where its deletion deletes, and never one of its name
-/// that is gone, with which the Secret would go too. Not as the controller, which another of them may be.
-fn with_owner(
-    there: &[OwnerReference],
-    (kind, name): (&str, &str),
-    wanted: Option<&OwnerReference>,
-) -> Option<Vec<OwnerReference>> {
-    let is_namesake = |reference: &&OwnerReference| {
-        reference.kind == kind
-            && reference.api_version.starts_with(crate::kinds::schema::GROUP)
-            && reference.name == name
-    };
-    let namesakes: Vec<_> = there.iter().filter(is_namesake).map(|reference| &reference.uid).collect();
-    let right: Vec<_> = wanted.iter().map(|wanted| &wanted.uid).collect();
-    if namesakes == right {
-        return None;
-    }
-    let others = there.iter().filter(|reference| !is_namesake(reference)).cloned();
-    Some(others.chain(wanted.cloned()).collect())
-}
-
 fn unwritten(name: &str, error: &kube::Error) -> Hold {
     Hold::new(Reason::Retry, format!("could not write the Secret {name}: {error}; trying again"))
 }
@@ -414,37 +338,6 @@ fn unwritten(name: &str, error: &kube::Error) -> Hold {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn reference(kind: &str, name: &str, uid: &str) -> OwnerReference {
-        let api_version = if kind == "ArangoUser" { "arango-operator.dev/v1alpha1" } else { "v1" };
-        OwnerReference {
-            api_version: api_version.into(),
-            kind: kind.into(),
-            name: name.into(),
-            uid: uid.into(),
-            ..OwnerReference::default()
-        }
-    }
-
-    #[test]
-    fn a_secret_has_the_resource_as_an_owner_beside_others_where_it_goes_with_it_and_never_one_that_is_gone()
-    {
-        let (other, ours, gone) = (
-            reference("ConfigMap", "a", "1"),
-            reference("ArangoUser", "a", "2"),
-            reference("ArangoUser", "a", "3"),
-        );
-        let uids = |there: &[OwnerReference], wanted: Option<&OwnerReference>| {
-            let owners = with_owner(there, ("ArangoUser", "a"), wanted)?;
-            Some(owners.into_iter().map(|owner| owner.uid).collect::<Vec<_>>().join(","))
-        };
-        let there = [other.clone(), gone, ours.clone()];
-        assert_eq!(uids(&[], Some(&ours)).as_deref(), Some("2"));
-        assert_eq!(uids(&there[2..], Some(&ours)), None);
-        assert_eq!(uids(&there, Some(&ours)).as_deref(), Some("1,2"));
-        assert_eq!(uids(&there, None).as_deref(), Some("1"));
-        assert_eq!(uids(&[other], None), None);
-    }
 
     #[test]
     fn one_secret_is_not_put_right_twice_in_a_row() {
