@@ -8,13 +8,16 @@ mod support;
 mod operator {
     mod apply;
     mod asked;
+    mod bad_inputs;
     mod binding;
     mod by_hand;
+    mod claims;
     mod complaints;
     mod connection;
     mod crash;
     mod deletion;
     mod encrypted;
+    mod identity;
     mod if_empty;
     mod interrupted;
     mod kubectl;
@@ -23,5 +26,6 @@ mod operator {
     mod refused;
     mod secrecy;
     mod several;
+    mod undeclared;
     mod waiting;
 }

@@ -23,7 +23,10 @@ use kube::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use self::user::binding::{Delivered, Delivery};
+use self::{
+    permission::crd::PermissionMemory,
+    user::binding::{Delivered, Delivery},
+};
 use crate::{
     arango,
     core::{Consent, Hold, Id, Origin, Plan, Status, UserName},
@@ -218,6 +221,16 @@ pub trait Kind: Sized + Send + Sync + 'static {
 
     /// Where the memory keeps what was written there; nothing for a kind that never asks.
     fn delivered(_memory: &mut Self::Memory) -> Option<Delivered<'_>> {
+        None
+    }
+
+    /// Whether rights of the object that nobody declares are taken away.
+    fn revokes(_resource: &Self::Resource) -> bool {
+        false
+    }
+
+    /// Where the memory keeps the row that such a right is being taken from; nothing for a kind that has no rights.
+    fn revoking(_memory: &mut Self::Memory) -> Option<&mut Option<PermissionMemory>> {
         None
     }
 

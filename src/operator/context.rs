@@ -13,7 +13,10 @@ use std::{
 use kube::{
     Api, Client, Resource, ResourceExt,
     core::NamespaceResourceScope,
-    runtime::events::{Event, EventType, Recorder, Reporter},
+    runtime::{
+        events::{Event, EventType, Recorder, Reporter},
+        reflector::Store,
+    },
 };
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
@@ -21,13 +24,18 @@ use tracing::warn;
 
 use super::{
     binding::Repairs,
+    claims::Claims,
     connections::Connected,
     index::{Id, Index, Key, Ref},
     metrics::Metrics,
     secrets::SecretVersions,
+    undeclared::Suspicions,
     wake::Wakes,
 };
-use crate::kinds::{Lookup, Place};
+use crate::{
+    kinds::{Lookup, Place, permission::crd::ArangoPermission},
+    reconcile::Deployments,
+};
 
 /// How long publishing an Event may take: it is never waited for longer.
 const EVENT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -64,8 +72,16 @@ pub struct Context {
     pub secrets: SecretVersions,
     /// When Secrets for applications were last put right.
     pub repairs: Repairs,
+    /// Rights that nobody declares, seen once.
+    pub suspicions: Suspicions,
+    /// The cache of ArangoPermissions. Set once, before anything is watched.
+    pub permissions: OnceLock<Store<ArangoPermission>>,
     /// The metrics.
     pub metrics: Metrics,
+    /// What the connections to one deployment share.
+    pub deployments: Deployments,
+    /// Who is at work on what.
+    pub claims: Claims,
     /// True once every cache has seen all there is: no decision is made before.
     pub synced: watch::Sender<bool>,
     /// True from the moment on that shutdown began.
@@ -113,6 +129,10 @@ impl Context {
             tried: Mutex::default(),
             secrets: SecretVersions::default(),
             repairs: Repairs::default(),
+            suspicions: Suspicions::default(),
+            permissions: OnceLock::new(),
+            deployments: Deployments::default(),
+            claims: Claims::default(),
             metrics: Metrics::default(),
             synced: watch::Sender::new(false),
             stopping: AtomicBool::new(false),
@@ -226,15 +246,16 @@ impl Context {
     /// Forgets a resource that is gone.
     pub fn forget(&self, resource: &Ref) {
         self.attempts.lock().remove(resource);
+        self.suspicions.forget(&resource.id);
         self.checked.lock().remove(resource);
         self.waiting.lock().remove(resource);
-        let declared = self.index.lock().remove(resource);
-        if let Some(key) = declared {
+        let mut index = self.index.lock();
+        if let Some(thing) = index.remove(resource) {
             // The next one in line takes over, and whoever needed the object looks again.
-            let declaring = self.index.lock().declaring(&key);
-            self.wakes.wake(declaring);
-            self.wake(&key);
+            self.wakes.wake(index.declaring(&thing));
+            self.wakes.wake(index.needing_thing(&thing));
         }
+        drop(index);
         self.wake(&Key::Resource(resource.clone()));
     }
 

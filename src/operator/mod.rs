@@ -6,10 +6,12 @@
 
 pub mod asks;
 pub mod binding;
+pub mod claims;
 pub mod clusters;
 pub mod connections;
 pub mod context;
 pub mod controller;
+pub mod deployments;
 pub mod health;
 pub mod index;
 pub mod metrics;
@@ -19,10 +21,12 @@ pub mod removal;
 pub mod secrets;
 pub mod store;
 pub mod tell;
+pub mod undeclared;
 pub mod wake;
 pub mod watch;
 
 use std::{
+    any::Any,
     collections::HashMap,
     net::SocketAddr,
     sync::{Arc, atomic::Ordering},
@@ -44,7 +48,7 @@ use self::{
 };
 use crate::{
     for_each_kind,
-    kinds::{Kind, Place},
+    kinds::{Kind, Place, permission::crd::ArangoPermission},
 };
 
 /// How long passes that are under way may take to end at shutdown.
@@ -108,6 +112,9 @@ pub async fn run(
         let watched = controller::Watched::<K>::default();
         let store = watched.store.clone();
         lookups.insert(K::NAME, Box::new(move |id| found(&store, id, K::place)));
+        if let Some(permissions) = (&watched.store as &dyn Any).downcast_ref::<Store<ArangoPermission>>() {
+            drop(context.permissions.set(permissions.clone()));
+        }
         let store = watched.store.clone();
         index.push(Box::new(move |context| {
             for resource in store.state() {

@@ -8,6 +8,7 @@
 pub mod outcome;
 mod server;
 pub mod snapshot;
+mod standing;
 
 use std::future::Future;
 
@@ -18,9 +19,10 @@ pub use self::{
     outcome::Outcome,
     server::Server,
     snapshot::{Look, Part},
+    standing::{Deployments, Mode, identify},
 };
 use crate::{
-    core::{Consent, Hold, Origin, Risk, Step, Verdict, policy::allow},
+    core::{Consent, Hold, Origin, Risk, Verdict, policy::allow},
     kinds::{Execution, Kind},
 };
 
@@ -110,15 +112,14 @@ pub async fn drive<K: Kind, J: Journal<K>>(
         };
         Ok((K::exists(&observed), allow(plan, deleting)))
     };
-    let takes_away = |steps: &[Step<K::Action>]| steps.iter().any(|step| step.risk != Risk::None);
     let looked = match plan(look).await {
         // What is taken away may take along what came since the look: such a plan is made again from a closer one.
-        Ok((_, allowed)) if !look.removing && takes_away(&allowed.plan.steps) => {
+        Ok((_, allowed)) if !look.removing && allowed.takes_away() => {
             plan(Look { removing: true, ..look }).await
         }
         other => other,
     };
-    let (existed, allowed) = match looked {
+    let (existed, mut allowed) = match looked {
         Ok(looked) => looked,
         Err(error) => {
             outcome.verdict =
@@ -127,6 +128,11 @@ pub async fn drive<K: Kind, J: Journal<K>>(
         }
     };
     outcome.existed = existed;
+    if allowed.takes_away()
+        && let Err(hold) = server.may_take_away().await
+    {
+        allowed.stop_before_taking_away(hold);
+    }
     let origin = origin.unwrap_or(if existed { Origin::Adopted } else { Origin::Created });
     outcome.held = allowed.held;
     let mut hold = allowed.plan.hold;

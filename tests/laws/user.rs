@@ -87,6 +87,7 @@ fn specs(steps: impl Into<prop::collection::SizeRange>) -> impl Strategy<Value =
                     active,
                     password,
                     connection_secret: None,
+                    undeclared_permissions: None,
                     deletion_policy: policy,
                 }
             };

@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     core::{RemovalPolicy, Status},
-    kinds::schema::{ClusterRef, Rule},
+    kinds::{
+        permission::crd::PermissionMemory,
+        schema::{ClusterRef, Rule},
+    },
 };
 
 /// A user of an ArangoDB deployment.
@@ -55,6 +58,11 @@ pub struct ArangoUserSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "ConnectionSecret")]
     pub connection_secret: Option<ConnectionSecret>,
+    /// What becomes of rights of the user that no ArangoPermission declares: Keep leaves them, Revoke takes them away
+    /// once two comparisons in a row have shown them. An explicit none is no right and stays. Keep if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "UndeclaredPermissions")]
+    pub undeclared_permissions: Option<UndeclaredPermissions>,
     /// What happens to the user when this resource is deleted: Delete removes him and all his rights, Retain leaves
     /// him. If left out, Delete for a user that the operator created, Retain for one that it found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -115,6 +123,16 @@ fn password_length() -> u32 {
     32
 }
 
+/// What becomes of rights that nobody declares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(description = "")] // the field says it; a text here would take its place
+pub enum UndeclaredPermissions {
+    /// They are left.
+    Keep,
+    /// They are taken away.
+    Revoke,
+}
+
 /// A Secret for applications.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -157,6 +175,9 @@ pub struct UserMemory {
     /// none and writes none again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connection_secret: Option<SecretVersion>,
+    /// The row that undeclared rights are being taken from, with what is to be put back. Only while that is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoking: Option<PermissionMemory>,
 }
 
 /// A Secret in the same namespace.

@@ -6,6 +6,7 @@ pub mod crd;
 pub mod plan;
 #[cfg(test)]
 mod tests;
+pub mod undeclared;
 
 use std::collections::BTreeMap;
 
@@ -14,11 +15,11 @@ use secrecy::ExposeSecret;
 
 use self::{
     binding::{Delivered, Delivery},
-    crd::{ArangoUser, SecretKeyRef, SecretVersion, UserMemory},
+    crd::{ArangoUser, SecretKeyRef, SecretVersion, UndeclaredPermissions, UserMemory},
 };
 use super::{
     ExecuteError, Execution, Kind, Lookup, Need, Place,
-    permission::{RightsOf, WildcardOf},
+    permission::{RightsOf, WildcardOf, crd::PermissionMemory},
     schema::Rule,
 };
 use crate::{
@@ -96,6 +97,18 @@ impl Kind for User {
 
     fn delivered(memory: &mut UserMemory) -> Option<Delivered<'_>> {
         Some(Delivered::of(memory))
+    }
+
+    fn revokes(resource: &ArangoUser) -> bool {
+        resource.spec.undeclared_permissions == Some(UndeclaredPermissions::Revoke)
+    }
+
+    fn revoking(memory: &mut UserMemory) -> Option<&mut Option<PermissionMemory>> {
+        Some(&mut memory.revoking)
+    }
+
+    fn is_unfinished(memory: &UserMemory) -> bool {
+        memory.revoking.as_ref().is_some_and(|row| row.restore.is_some())
     }
 
     fn consent(resource: &ArangoUser, origin: Option<Origin>) -> Consent {
