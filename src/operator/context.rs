@@ -74,7 +74,7 @@ pub struct Context {
     pub repairs: Repairs,
     /// Rights that nobody declares, seen once.
     pub suspicions: Suspicions,
-    /// The cache of ArangoPermissions. Set once, before anything is watched.
+    /// The cache of `ArangoPermission`s. Set once, before anything is watched.
     pub permissions: OnceLock<Store<ArangoPermission>>,
     /// The metrics.
     pub metrics: Metrics,

@@ -214,15 +214,21 @@ pub async fn revoke<K: Kind>(
         return Ok(());
     }
     let confirmed = confirmed(context, connection, &id, user).await;
+    let (mut done, mut raised) = (Vec::new(), false);
     for (database, applied) in by_row(&confirmed) {
         let row = RowName { user: user.to_string(), database: database.to_string() };
         let row = PermissionMemory { row: Some(row), applied, restore: None };
         let taken = hand.take_away(database, row, Consent::Remove, &mut outcome.memory).await?;
-        tell::<K>(context, &hand.stored.resource, user, &taken).await;
+        let steps = taken.done.iter().filter(|step| step.because != Because::Bookkeeping);
+        done.extend(steps.map(|step| step.action.to_string()));
+        raised |= taken.raised_rights;
         if !taken.verdict.is_ready() {
             outcome.verdict = taken.verdict;
             break;
         }
+    }
+    if !done.is_empty() {
+        tell::<K>(context, &stored.resource, user, &done, raised).await;
     }
     Ok(())
 }
@@ -271,24 +277,22 @@ async fn confirmed(
     confirmed
 }
 
-/// An Event for what was taken away, and one more if a level may have risen by it.
+/// One Event for what was taken away, since several of one reason in a row are counted in the first, and one more if a
+/// level may have risen by it.
 async fn tell<K: Kind>(
     context: &Context,
     resource: &K::Resource,
     user: &UserName,
-    taken: &Outcome<Permission>,
+    done: &[String],
+    raised: bool,
 ) {
-    let done: Vec<_> = taken.done.iter().filter(|step| step.because != Because::Bookkeeping).collect();
-    let list = done.iter().map(|step| step.action.to_string()).collect::<Vec<_>>().join("; ");
-    if done.is_empty() {
-        return;
-    }
-    info!(kind = K::NAME, resource = %id_of(resource), "undeclared: {list}");
+    let list = done.join("; ");
+    info!(kind = K::NAME, resource = %id_of(resource), because = "declared by nobody", "{list}");
     context.metrics.acted(K::NAME, done.len());
     context.metrics.repaired(K::NAME);
     let note = format!("rights of {user} that no ArangoPermission declares were taken away: {list}");
     context.event(resource, EventType::Warning, "UndeclaredRevoked", note).await;
-    if taken.raised_rights {
+    if raised {
         let note = format!("a wider right applies again, so that a level may have risen: {list}");
         context.event(resource, EventType::Warning, "RightsRaised", note).await;
     }
