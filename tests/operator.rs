@@ -16,16 +16,21 @@ mod operator {
     mod connection;
     mod crash;
     mod deletion;
+    mod effective;
     mod encrypted;
     mod identity;
     mod if_empty;
     mod interrupted;
+    mod kube_arangodb;
     mod kubectl;
+    mod observe;
     mod ownership;
     mod quiet;
+    mod read_only;
     mod refused;
     mod secrecy;
     mod several;
+    mod superuser;
     mod undeclared;
     mod waiting;
 }

@@ -9,7 +9,10 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use super::screen::may_colour;
-use crate::operator::{self, Settings};
+use crate::{
+    arango::Route,
+    operator::{self, Settings},
+};
 
 /// Run the operator: watch the resources of a Kubernetes cluster and keep ArangoDB as they declare.
 ///
@@ -22,6 +25,16 @@ pub struct RunArgs {
     /// Watch this namespace only. Repeat it, or separate by commas, for several. All namespaces if left out.
     #[arg(long, env = "ARANGO_OPERATOR_NAMESPACE", value_name = "NAMESPACE", value_delimiter = ',', value_parser = NonEmptyStringValueParser::new())]
     namespace: Vec<String>,
+    /// Connect elsewhere for endpoints with that HOST and PORT, as curl's --connect-to does: for names that are not known
+    /// where the operator runs, or for forwarded ports. Certificates and all else stay those of the endpoint.
+    /// Repeatable.
+    #[arg(
+        long,
+        env = "ARANGO_OPERATOR_CONNECT_TO",
+        value_name = "HOST:PORT:TO_HOST:TO_PORT",
+        value_delimiter = ','
+    )]
+    connect_to: Vec<Route>,
     /// Where /livez and /readyz are served.
     #[arg(long, env = "ARANGO_OPERATOR_HEALTH_ADDR", value_name = "ADDRESS", default_value = "0.0.0.0:8081")]
     health_addr: SocketAddr,
@@ -67,8 +80,12 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let client = client(config)?;
     let stop = CancellationToken::new();
     tokio::spawn(cancel_on_signal(stop.clone())?);
-    let settings =
-        Settings { namespaces: args.namespace, health: args.health_addr, metrics: args.metrics_addr };
+    let settings = Settings {
+        namespaces: args.namespace,
+        routes: args.connect_to,
+        health: args.health_addr,
+        metrics: args.metrics_addr,
+    };
     operator::run(client, settings, stop, |addresses| {
         println!("health http://{}", addresses.health);
         println!("metrics http://{}", addresses.metrics);

@@ -12,11 +12,14 @@ pub mod connections;
 pub mod context;
 pub mod controller;
 pub mod deployments;
+pub mod drift;
 pub mod health;
 pub mod index;
+pub mod kube_arangodb;
 pub mod metrics;
 pub mod pass;
 pub mod rbac;
+pub mod reach;
 pub mod removal;
 pub mod secrets;
 pub mod store;
@@ -47,6 +50,7 @@ use self::{
     index::Id,
 };
 use crate::{
+    arango::Route,
     for_each_kind,
     kinds::{Kind, Place, permission::crd::ArangoPermission},
 };
@@ -59,6 +63,8 @@ const DRAIN: Duration = Duration::from_secs(20);
 pub struct Settings {
     /// The namespaces to watch; all if there are none.
     pub namespaces: Vec<String>,
+    /// Where connections to ArangoDB go instead.
+    pub routes: Vec<Route>,
     /// Where `/livez` and `/readyz` are served.
     pub health: SocketAddr,
     /// Where `/metrics` is served.
@@ -89,7 +95,7 @@ pub async fn run(
 ) -> std::io::Result<()> {
     let mut kinds = vec![connections::KIND];
     for_each_kind!(K => kinds.push(K::NAME));
-    let context = Arc::new(Context::new(client, settings.namespaces.clone(), kinds));
+    let context = Arc::new(Context::new(client, settings.namespaces.clone(), settings.routes, kinds));
 
     let served = CancellationToken::new();
     let _served = served.clone().drop_guard();
@@ -130,6 +136,7 @@ pub async fn run(
 
     let mut tasks = JoinSet::new();
     let secrets = tokio::spawn(secrets::watch(Arc::clone(&context)));
+    let deployments = tokio::spawn(kube_arangodb::watch(Arc::clone(&context)));
     for start in starts {
         start(&mut tasks);
     }
@@ -158,6 +165,7 @@ pub async fn run(
         );
     }
     secrets.abort();
+    deployments.abort();
     context.connections.write().clear();
     Ok(())
 }

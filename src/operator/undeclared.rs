@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     core::{
-        Because, Consent, DatabaseName, Origin, Scope, UserName,
+        Because, Consent, DatabaseName, DriftPolicy, Origin, Scope, UserName,
         condition::{ConditionStatus, READY},
     },
     kinds::{
@@ -28,7 +28,7 @@ use crate::{
         permission::{
             Permission, RightsOf, WildcardOf,
             crd::{ArangoPermission, PermissionMemory, RowName},
-            plan::{Collections, Desired},
+            plan::{Collections, Declarers, Desired},
         },
         user::{
             User,
@@ -139,14 +139,20 @@ impl<K: Kind> Hand<'_, '_, K> {
         consent: Consent,
         memory: &mut K::Memory,
     ) -> Result<Outcome<Permission>, StoreError> {
-        let desired =
-            Desired { user: self.user.clone(), database, access: None, collections: Collections::new() };
+        let desired = Desired {
+            user: self.user.clone(),
+            database,
+            access: None,
+            collections: Collections::new(),
+            wider: Declarers::default(),
+        };
         let target = Target {
             desired: &desired,
             memory: row,
             origin: Some(Origin::Adopted),
             deleting: Some(consent),
             begun: true,
+            policy: DriftPolicy::Correct,
         };
         let look = Look { since: self.connection.last_tick(), removing: true };
         let mut journal = Record::<K> { stored: &mut *self.stored, memory: &mut *memory };

@@ -33,14 +33,14 @@ const SECRET_MAX: usize = 1 << 20;
 
 /// Where a deployment is, for applications.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Reach {
+pub struct Whereabouts {
     /// All coordinators.
     pub endpoints: Vec<Endpoint>,
     /// The certificates to trust, in PEM; nothing where the system's are good.
     pub authority: Option<String>,
 }
 
-impl Reach {
+impl Whereabouts {
     /// Of a connection. Only the certificates of `ca` are passed on: the key that issued them may be beside them.
     pub fn new(endpoints: &[Endpoint], ca: Option<&[u8]>) -> Self {
         let authority = ca.map(|ca| certificates(&String::from_utf8_lossy(ca)));
@@ -156,7 +156,11 @@ impl Delivery {
     }
 
     /// The keys and values.
-    pub fn data(&self, reach: &Reach, password: Option<&str>) -> Result<BTreeMap<String, String>, Hold> {
+    pub fn data(
+        &self,
+        reach: &Whereabouts,
+        password: Option<&str>,
+    ) -> Result<BTreeMap<String, String>, Hold> {
         let first =
             reach.endpoints.first().ok_or_else(|| Hold::invalid("the ArangoCluster has no endpoint"))?;
         let endpoint = first.to_string();
@@ -216,7 +220,7 @@ impl Delivery {
     /// What the Secret is made of, told so that no value can be told from it: the password goes in as its version.
     pub fn made_of(
         &self,
-        reach: &Reach,
+        reach: &Whereabouts,
         password: Option<&SecretVersion>,
         goes_with_the_resource: bool,
     ) -> Result<String, Hold> {
@@ -249,12 +253,12 @@ mod tests {
         delivery(&resource, &desired).map(Option::unwrap)
     }
 
-    fn reach(endpoints: &[&str], authority: Option<&str>) -> Reach {
+    fn reach(endpoints: &[&str], authority: Option<&str>) -> Whereabouts {
         let endpoints = endpoints.iter().map(|text| Endpoint::parse(text).unwrap()).collect();
-        Reach { endpoints, authority: authority.map(str::to_owned) }
+        Whereabouts { endpoints, authority: authority.map(str::to_owned) }
     }
 
-    fn data(spec: &Value, reach: &Reach) -> Value {
+    fn data(spec: &Value, reach: &Whereabouts) -> Value {
         json!(try_delivery(spec).unwrap().data(reach, Some("pass word")).unwrap())
     }
 
@@ -365,8 +369,8 @@ mod tests {
         let one = "-----BEGIN CERTIFICATE-----\nAAA\n-----END CERTIFICATE-----\n";
         let key = "-----BEGIN PRIVATE KEY-----\nSECRET\n-----END PRIVATE KEY-----\n";
         let pem = format!("{key}{one}# a remark\r\n{one}{key}");
-        assert_eq!(Reach::new(&[], Some(pem.as_bytes())).authority, Some(format!("{one}{one}")));
-        assert_eq!(Reach::new(&[], Some(key.as_bytes())).authority, None);
-        assert_eq!(Reach::new(&[], None).authority, None);
+        assert_eq!(Whereabouts::new(&[], Some(pem.as_bytes())).authority, Some(format!("{one}{one}")));
+        assert_eq!(Whereabouts::new(&[], Some(key.as_bytes())).authority, None);
+        assert_eq!(Whereabouts::new(&[], None).authority, None);
     }
 }

@@ -24,7 +24,9 @@ use super::{
 };
 use crate::{
     arango::{self, Class, Client, NewUser, UserChange, UserInfo, What},
-    core::{Consent, Hold, Level, Origin, Plan, Reason, Rights, UserName, policy::consent_by_origin},
+    core::{
+        Consent, DriftPolicy, Hold, Level, Origin, Plan, Reason, Rights, UserName, policy::consent_by_origin,
+    },
     reconcile::{Look, Part, Secrets, Server},
 };
 
@@ -47,6 +49,10 @@ impl Part for Users {
 
 impl super::Declaration for ArangoUser {
     type Memory = UserMemory;
+
+    fn drift_policy(&self) -> Option<DriftPolicy> {
+        self.spec.drift.as_ref()?.policy
+    }
 }
 
 impl Kind for User {

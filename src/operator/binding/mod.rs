@@ -129,7 +129,7 @@ impl Writer<'_> {
         };
         let name = &delivery.secret;
         let goes = self.reference.is_some();
-        let source = delivery.made_of(&self.connection.reach, delivered.password.as_ref(), goes)?;
+        let source = delivery.made_of(&self.connection.whereabouts, delivered.password.as_ref(), goes)?;
         let known = self.secrets.version(name);
         let is_known = |last: &SecretVersion| {
             last.source == source && known == Some((last.uid.clone(), last.resource_version.clone()))
@@ -163,7 +163,7 @@ impl Writer<'_> {
         let not_yet = Ok((Found::NotYet, Default::default()));
         let Some(password) = self.password(delivery, in_force.as_ref()).await? else { return not_yet };
         let password = password.as_ref().map(ExposeSecret::expose_secret);
-        let data = delivery.data(&self.connection.reach, password)?;
+        let data = delivery.data(&self.connection.whereabouts, password)?;
         for _ in 0..CONFLICTS_MAX {
             let Some(secret) = self.secrets.fetch(name).await? else {
                 if keeps {
