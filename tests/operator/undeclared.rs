@@ -72,16 +72,10 @@ async fn rights_that_nobody_declares_are_taken_away_after_two_looks_and_what_is_
     world.ready(&[ALICE]).await;
     assert!(world.object(ALICE).await["status"]["revoking"].is_null());
 
-    // Nothing is left to do, and nothing is done.
+    // Whoever had something to say of the wider right has said it: nothing is left to do, and nothing is done.
+    looked_at_twice(&server).await;
     let versions = world.versions().await;
-    server.stand_in.clear_requests();
-    let listing = "/_api/user/alice/database?full=true";
-    eventually("alice is looked at again and again", async || {
-        let log = server.stand_in.request_log();
-        let looks = log.iter().filter(|entry| entry.path.contains(listing)).count();
-        if looks >= 2 { Ok(()) } else { Err(looks) }
-    })
-    .await;
+    looked_at_twice(&server).await;
     assert!(server.writes().is_empty(), "{:?}", server.writes());
     assert_eq!(world.versions().await, versions);
 }
@@ -123,6 +117,18 @@ async fn what_any_resource_names_is_declared_whatever_state_it_is_in() {
     server.set_level("alice", "vault", "ro").await;
     three_comparisons(&server).await;
     server.has_levels("alice", &[&stays[1..], &[("vault", "ro")]].concat()).await;
+}
+
+/// Waits until alice's rights were listed twice more.
+async fn looked_at_twice(server: &Server) {
+    server.stand_in.clear_requests();
+    eventually("alice is looked at again and again", async || {
+        let log = server.stand_in.request_log();
+        let looks = log.iter().filter(|entry| entry.path.contains("/_api/user/alice/database?full=true"));
+        let looks = looks.count();
+        if looks >= 2 { Ok(()) } else { Err(looks) }
+    })
+    .await;
 }
 
 /// Waits until the users were listed three times more.
