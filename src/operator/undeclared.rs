@@ -21,6 +21,7 @@ use crate::{
     core::{
         Because, Consent, DatabaseName, DriftPolicy, Origin, Scope, UserName,
         condition::{ConditionStatus, READY},
+        plan::verb,
     },
     kinds::{
         Kind, Lookup,
@@ -294,7 +295,9 @@ async fn tell<K: Kind>(
 ) {
     let list = done.join("; ");
     info!(kind = K::NAME, resource = %id_of(resource), because = "declared by nobody", "{list}");
-    context.metrics.acted(K::NAME, done.len());
+    for action in done {
+        context.metrics.acted(K::NAME, verb(action));
+    }
     context.metrics.repaired(K::NAME);
     let note = format!("rights of {user} that no ArangoPermission declares were taken away: {list}");
     context.event(resource, EventType::Warning, "UndeclaredRevoked", note).await;
