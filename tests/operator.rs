@@ -9,6 +9,7 @@ mod operator {
     mod apply;
     mod asked;
     mod bad_inputs;
+    mod binding;
     mod by_hand;
     mod claims;
     mod cluster_status;
@@ -34,5 +35,6 @@ mod operator {
     mod secrecy;
     mod several;
     mod superuser;
+    mod undeclared;
     mod waiting;
 }

@@ -17,6 +17,7 @@ pub mod name;
 pub mod plan;
 pub mod policy;
 pub mod rights;
+pub mod template;
 
 pub use condition::{Status, Verdict};
 pub use hold::{Hold, Reason};

@@ -23,6 +23,10 @@ use kube::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
+use self::{
+    permission::crd::PermissionMemory,
+    user::binding::{Delivered, Delivery},
+};
 use crate::{
     arango,
     core::{Consent, DriftPolicy, Hold, Id, Origin, Plan, Status, UserName, condition::Said},
@@ -221,6 +225,26 @@ pub trait Kind: Sized + Send + Sync + 'static {
     /// plan was cut off.
     fn holds(resource: &Self::Resource, origin: Option<Origin>, memory: &Self::Memory) -> bool {
         Self::consent(resource, origin) == Consent::Remove || Self::is_unfinished(memory)
+    }
+
+    /// What is written into a Secret for applications while the resource is Ready, if it asks for that.
+    fn delivery(_resource: &Self::Resource, _desired: &Self::Desired) -> Result<Option<Delivery>, Hold> {
+        Ok(None)
+    }
+
+    /// Where the memory keeps what was written there; nothing for a kind that never asks.
+    fn delivered(_memory: &mut Self::Memory) -> Option<Delivered<'_>> {
+        None
+    }
+
+    /// Whether rights of the object that nobody declares are taken away.
+    fn revokes(_resource: &Self::Resource) -> bool {
+        false
+    }
+
+    /// Where the memory keeps the row that such a right is being taken from; nothing for a kind that has no rights.
+    fn revoking(_memory: &mut Self::Memory) -> Option<&mut Option<PermissionMemory>> {
+        None
     }
 
     /// Carries one action out.

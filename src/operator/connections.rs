@@ -23,7 +23,10 @@ use super::{
 use crate::{
     arango::{self, Client, Connection, CoordinatorState, Pool},
     core::{Hold, backoff, balance::LoadBalancing, condition::cut, deployment::of_endpoints},
-    kinds::cluster::crd::{self, ArangoCluster, Deployment, duration},
+    kinds::{
+        cluster::crd::{self, ArangoCluster, Deployment, duration},
+        user::binding::Whereabouts,
+    },
     reconcile::{Mode, Secrets, Server, snapshot::SETTLING},
 };
 
@@ -45,6 +48,10 @@ pub fn key(cluster: &Id) -> Key {
 pub struct Connected {
     /// The deployment.
     pub server: Server,
+    /// Where it is, for applications.
+    pub whereabouts: Whereabouts,
+    /// Time between two comparisons, but for the jitter.
+    pub interval: Duration,
     cluster: Ref,
     pool: Pool,
     /// How it logs in.
@@ -217,6 +224,7 @@ pub async fn establish(
     let (auth, account) = reach.auth(&secrets).await?;
     let tls = reach.tls(&secrets).await?;
     let Reach { endpoints, login, note, .. } = reach;
+    let whereabouts = Whereabouts::new(&endpoints, tls.ca.as_deref());
     let mut connection = Connection::new(endpoints, auth);
     connection.tls = tls;
     connection.routes = Arc::clone(&context.routes);
@@ -234,6 +242,8 @@ pub async fn establish(
     let end = CancellationToken::new();
     let connected = Arc::new(Connected {
         server: Server::new(Client::new(pool.clone()), account),
+        whereabouts,
+        interval,
         login,
         note: Mutex::new(note),
         cluster: resource.clone(),

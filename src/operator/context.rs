@@ -14,7 +14,10 @@ use std::{
 use kube::{
     Api, Client, Resource, ResourceExt,
     core::NamespaceResourceScope,
-    runtime::events::{Event, EventType, Recorder, Reporter},
+    runtime::{
+        events::{Event, EventType, Recorder, Reporter},
+        reflector::Store,
+    },
 };
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
@@ -22,6 +25,7 @@ use tracing::warn;
 
 use super::{
     asks::Asks,
+    binding::Repairs,
     claims::Claims,
     connections::Connected,
     index::{Id, Index, Key, Ref, Thing},
@@ -29,13 +33,14 @@ use super::{
     maintenance::Maintenances,
     metrics::Metrics,
     secrets::SecretVersions,
+    undeclared::Suspicions,
     wake::Wakes,
     written::Written,
 };
 use crate::{
     arango::Route,
     core::{Hold, Reason},
-    kinds::{Lookup, Place},
+    kinds::{Lookup, Place, permission::crd::ArangoPermission},
     reconcile::Deployments,
 };
 
@@ -76,6 +81,12 @@ pub struct Context {
     pub policies: super::drift::Policies,
     /// Versions of Secrets, without their bodies.
     pub secrets: SecretVersions,
+    /// When Secrets for applications were last put right.
+    pub repairs: Repairs,
+    /// Rights that nobody declares, seen once.
+    pub suspicions: Suspicions,
+    /// The cache of `ArangoPermission`s. Set once, before anything is watched.
+    pub permissions: OnceLock<Store<ArangoPermission>>,
     /// kube-arangodb's `ArangoDeployment`s, as far as anybody uses them.
     pub arango_deployments: ArangoDeployments,
     /// Where connections go instead.
@@ -138,6 +149,9 @@ impl Context {
             tried: Mutex::default(),
             policies: super::drift::Policies::default(),
             secrets: SecretVersions::default(),
+            repairs: Repairs::default(),
+            suspicions: Suspicions::default(),
+            permissions: OnceLock::new(),
             deployments: Deployments::default(),
             arango_deployments: ArangoDeployments::default(),
             routes: routes.into(),
@@ -275,6 +289,7 @@ impl Context {
     /// Forgets a resource that is gone.
     pub fn forget(&self, resource: &Ref) {
         self.attempts.lock().remove(resource);
+        self.suspicions.forget(&resource.id);
         self.checked.lock().remove(resource);
         self.waiting.lock().remove(resource);
         let mut index = self.index.lock();

@@ -5,6 +5,7 @@
 //! [`crate::reconcile`] with Kubernetes around it.
 
 pub mod asks;
+pub mod binding;
 pub mod claims;
 pub mod clusters;
 pub mod connections;
@@ -26,11 +27,13 @@ pub mod removal;
 pub mod secrets;
 pub mod store;
 pub mod tell;
+pub mod undeclared;
 pub mod wake;
 pub mod watch;
 pub mod written;
 
 use std::{
+    any::Any,
     collections::HashMap,
     net::SocketAddr,
     sync::{Arc, atomic::Ordering},
@@ -55,7 +58,7 @@ use self::{
 use crate::{
     arango::Route,
     for_each_kind,
-    kinds::{Kind, Place, cluster::crd::ArangoCluster},
+    kinds::{Kind, Place, cluster::crd::ArangoCluster, permission::crd::ArangoPermission},
 };
 
 /// How long passes that are under way may take to end at shutdown.
@@ -132,6 +135,9 @@ pub async fn run(
             resource.status().map(|status| &*status.conditions)
         }));
         lookups.insert(K::NAME, Box::new(move |id| found(&store, id, K::place)));
+        if let Some(permissions) = (&watched.store as &dyn Any).downcast_ref::<Store<ArangoPermission>>() {
+            drop(context.permissions.set(permissions.clone()));
+        }
         let store = watched.store.clone();
         index.push(Box::new(move |context| {
             for resource in store.state() {

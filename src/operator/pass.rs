@@ -6,7 +6,7 @@ use kube::{Resource, ResourceExt, core::object::HasStatus};
 use tracing::debug;
 
 use super::{
-    asks, claims,
+    asks, binding, claims,
     connections::Connected,
     context::Context,
     controller::{KindContext, index},
@@ -16,6 +16,7 @@ use super::{
     secrets::NamespaceSecrets,
     store::{StoreError, Stored},
     tell::{call_for_a_person, tell},
+    undeclared,
 };
 use crate::{
     core::{Consent, DriftPolicy, Hold, Origin, Reason, Status, Verdict, condition::conditions},
@@ -135,7 +136,10 @@ async fn look_after<K: Kind>(
     let begun = origin.is_some();
     let target = Target { desired: &desired, memory, origin, deleting: None, begun, policy };
     let removes = K::consent(resource, origin.or(Some(Origin::Created))) == Consent::Remove;
-    let secrets = NamespaceSecrets::new(context, namespace).for_owner(resource, removes);
+    let delivery = K::delivery(resource, &desired).ok().flatten();
+    let secrets = NamespaceSecrets::new(context, namespace)
+        .for_owner(resource, removes)
+        .with_binding(delivery.map(|delivery| delivery.secret));
     let mut outcome = drive::<K, _>(&connection.server, &secrets, look, target, stored).await?;
     if !outcome.verdict.is_ready() && !outcome.existed && !outcome.touched && stored.only_claims() {
         stored.retract().await?;
@@ -148,6 +152,13 @@ async fn look_after<K: Kind>(
         && K::holds(&stored.resource, Some(origin), &outcome.memory)
     {
         stored.claim(origin, &outcome.memory, true).await?;
+    }
+    if policy == DriftPolicy::Correct {
+        binding::deliver::<K>(context, &connection, &secrets, (resource, &desired), &mut outcome).await;
+        let own = (&mut *stored, &desired);
+        undeclared::revoke::<K>(context, &connection, &secrets, own, &mut outcome, was_ready).await?;
+    } else {
+        context.suspicions.forget(&resource_ref.id);
     }
     let name = K::describe(&desired);
     tell::<K>(context, stored, &outcome, &name, was_ready).await;

@@ -10,7 +10,7 @@ use kube::Resource;
 use crate::{
     core::kube_arangodb,
     for_each_kind,
-    kinds::{Kind, cluster::crd::ArangoCluster, schema::GROUP},
+    kinds::{Kind, cluster::crd::ArangoCluster, schema::GROUP, user::crd::ArangoUser},
 };
 
 /// Name of the operator's `ServiceAccount`, and of the roles and bindings made for it.
@@ -30,8 +30,9 @@ pub fn rules() -> Vec<PolicyRule> {
         // RBAC can't say "metadata only"; nothing of ours writes a spec.
         rule(GROUP, &all, &["get", "list", "patch", "watch"]),
         rule(GROUP, &statuses, &["update"]),
-        // Watched by metadata, read when needed. Generated passwords are created; nothing is ever overwritten.
-        rule("", &["secrets".to_owned()], &["create", "get", "list", "watch"]),
+        // Watched by metadata, read when needed. Generated passwords and the Secrets for applications are created, and
+        // these are kept up to date; no other is ever written.
+        rule("", &["secrets".to_owned()], &["create", "get", "list", "patch", "watch"]),
         // The second of several equal Events is counted in the first.
         rule("events.k8s.io", &["events".to_owned()], &["create", "patch"]),
     ]
@@ -61,10 +62,25 @@ fn people() -> [ClusterRole; 2] {
     [role("view", rule(GROUP, &all, &["get", "list", "watch"])), role("edit", rule(GROUP, &kinds(), &write))]
 }
 
+/// What whoever projects Secrets into workloads may read: it collects the roles with this label (Service Binding
+/// specification, role-based access control).
+fn service_binding() -> ClusterRole {
+    let users = [ArangoUser::plural(&()).into_owned()];
+    ClusterRole {
+        metadata: ObjectMeta {
+            name: Some(format!("{NAME}-service-binding")),
+            labels: Some([("servicebinding.io/controller".to_owned(), "true".to_owned())].into()),
+            ..ObjectMeta::default()
+        },
+        rules: Some(vec![rule(GROUP, &users, &["get", "list", "watch"])]),
+        aggregation_rule: None,
+    }
+}
+
 /// The files of the folder `deploy/` that are generated, by path: the YAML that they contain.
 pub fn files() -> anyhow::Result<Vec<(&'static str, String)>> {
     let [view, edit] = people();
-    let everywhere = [for_all(NAME, rules())?, yaml(&view)?, yaml(&edit)?];
+    let everywhere = [for_all(NAME, rules())?, yaml(&view)?, yaml(&edit)?, yaml(&service_binding())?];
     let optional = format!("{NAME}-kube-arangodb");
     Ok(vec![
         ("rbac.yaml", everywhere.join("---\n")),

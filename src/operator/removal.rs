@@ -15,6 +15,7 @@ use super::{
     secrets::NamespaceSecrets,
     store::{StoreError, Stored},
     tell::{call_for_a_person, tell},
+    undeclared,
 };
 use crate::{
     core::{DriftPolicy, Hold, Reason, Verdict},
@@ -94,7 +95,7 @@ pub async fn remove<K: Kind>(
     }
     let declared_on = stored.deployment();
     stored.is_on(connection.server.deployment());
-    let (Some(origin), memory) = stored.remembered() else {
+    let (Some(origin), mut memory) = stored.remembered() else {
         let there = declared_on.unwrap_or_default();
         let why = format!(
             "it was looked after on the deployment {there}, and the ArangoCluster {} leads to another one by now",
@@ -108,12 +109,15 @@ pub async fn remove<K: Kind>(
         return Ok(Next::Gone);
     };
 
+    let namespace = &*resource_ref.id.namespace;
+    let secrets = NamespaceSecrets::new(context, namespace);
+    if let Some(why) = undeclared::resume::<K>(&connection, &secrets, stored, &desired, &mut memory).await? {
+        return block::<K>(context, stored, why).await;
+    }
     let since = Instant::now().checked_sub(FRESH).unwrap_or_else(Instant::now);
     let look = Look { since, removing: true };
     let origin = Some(origin);
     let target = Target { desired: &desired, memory, origin, deleting: Some(consent), begun: true, policy };
-    let namespace = &*resource_ref.id.namespace;
-    let secrets = NamespaceSecrets::new(context, namespace);
     let outcome = drive::<K, _>(&connection.server, &secrets, look, target, stored).await?;
     let name = K::describe(&desired);
     tell::<K>(context, stored, &outcome, &name, false).await;

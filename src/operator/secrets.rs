@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     core::{Hold, Reason},
+    kinds::user::binding::SECRET_TYPE,
     reconcile::{Secrets, Version},
 };
 
@@ -28,7 +29,7 @@ use crate::{
 pub const OWNER: &str = "arango-operator.dev/owner";
 
 /// Secrets that belong to the cluster's own machinery and are never read.
-const REFUSED_TYPES: [&str; 3] =
+pub(super) const REFUSED_TYPES: [&str; 3] =
     ["kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token", "helm.sh/release.v1"];
 
 /// The version of each Secret that is watched.
@@ -55,13 +56,25 @@ impl SecretVersions {
         metadata.map(PartialObjectMetaExt::into_response_partial).collect()
     }
 
-    /// Learns a version; whether it is news.
+    /// Learns a version; whether it is news. The watch may tell of one that we have overwritten since.
     fn learn(&self, id: &Id, version: Version) -> bool {
-        self.versions.lock().insert(id.clone(), version.clone()) != Some(version)
+        let number = |version: &Version| version.1.parse::<u64>().ok();
+        let mut versions = self.versions.lock();
+        let is_news = versions.get(id).is_none_or(|known| {
+            known.0 != version.0
+                || number(known)
+                    .zip(number(&version))
+                    .map_or(known.1 != version.1, |(known, new)| known < new)
+        });
+        if is_news {
+            versions.insert(id.clone(), version);
+        }
+        is_news
     }
 }
 
-fn version(meta: &ObjectMeta) -> Version {
+/// The version of a Secret.
+pub(super) fn version(meta: &ObjectMeta) -> Version {
     (meta.uid.clone().unwrap_or_default(), meta.resource_version.clone().unwrap_or_default())
 }
 
@@ -121,12 +134,14 @@ pub struct NamespaceSecrets<'a> {
     namespace: &'a str,
     /// Whose password is generated: written as the owner.
     owner: Option<(Id, Option<OwnerReference>)>,
+    /// The Secret that applications are given: made with its own type, which can't be changed later.
+    binding: Option<String>,
 }
 
 impl<'a> NamespaceSecrets<'a> {
     /// For reading.
     pub fn new(context: &'a Context, namespace: &'a str) -> Self {
-        Self { context, namespace, owner: None }
+        Self { context, namespace, owner: None, binding: None }
     }
 
     /// For reading, and for writing on behalf of that resource. The Secret goes with it where the user does: the
@@ -136,6 +151,20 @@ impl<'a> NamespaceSecrets<'a> {
         let reference = owner.controller_owner_ref(&()).filter(|_| goes_with_it);
         self.owner = Some((id_of(owner), reference));
         self
+    }
+
+    /// For that one too, with which applications connect.
+    #[must_use]
+    pub fn with_binding(self, name: Option<String>) -> Self {
+        Self { binding: name, ..self }
+    }
+
+    pub(super) fn namespace(&self) -> &str {
+        self.namespace
+    }
+
+    pub(super) fn id(&self, name: &str) -> Id {
+        Id::new(self.namespace, name)
     }
 
     /// Reads one key as bytes' text, and the version that it is of.
@@ -179,7 +208,7 @@ impl<'a> NamespaceSecrets<'a> {
         }
     }
 
-    async fn fetch(&self, name: &str) -> Result<Option<Secret>, Hold> {
+    pub(super) async fn fetch(&self, name: &str) -> Result<Option<Secret>, Hold> {
         let api: Api<Secret> = self.context.api(self.namespace);
         api.get_opt(name).await.map_err(|error| {
             Hold::new(
@@ -206,6 +235,7 @@ impl<'a> NamespaceSecrets<'a> {
                 owner_references: reference.clone().map(|reference| vec![reference]),
                 ..ObjectMeta::default()
             },
+            type_: self.binding.as_deref().filter(|binding| *binding == name).map(|_| SECRET_TYPE.to_owned()),
             string_data: Some([("username".to_owned(), user.to_owned()), (key.to_owned(), password)].into()),
             ..Secret::default()
         };
@@ -243,8 +273,9 @@ impl<'a> NamespaceSecrets<'a> {
         Ok(())
     }
 
-    fn learn(&self, secret: &Secret) {
-        let id = Id::new(self.namespace, &secret.name_any());
+    /// Takes note of a version before its watch event comes, so that our own write wakes nobody.
+    pub(super) fn learn(&self, secret: &Secret) {
+        let id = self.id(&secret.name_any());
         self.context.secrets.learn(&id, version(&secret.metadata));
     }
 }

@@ -107,6 +107,11 @@ impl Server {
         self.shared().written.lock().is_none_or(|at| at.elapsed() >= SETTLING)
     }
 
+    /// When a part was last written by us, or may have been; nothing if that is long ago.
+    pub fn wrote_to<P: Part>(&self, key: &P::Key) -> Option<Instant> {
+        self.shared().snapshot.wrote_to::<P>(key)
+    }
+
     /// Applies our own write to what is known.
     pub fn amend<P: Part>(&self, key: &P::Key, amendment: impl Fn(&mut P::Value) + Send + Sync + 'static) {
         self.wrote().snapshot.amend::<P>(key, amendment);

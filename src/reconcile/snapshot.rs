@@ -200,6 +200,13 @@ impl Snapshot {
         }
     }
 
+    /// When a part was last written by us, or may have been; nothing if that is long ago.
+    pub fn wrote_to<P: Part>(&self, key: &P::Key) -> Option<Instant> {
+        let cell = self.cell::<P>(key);
+        let known = cell.known.lock();
+        known.writes.back().map(|(at, _)| *at).max(known.forgotten)
+    }
+
     /// Applies our own write to a part.
     pub fn amend<P: Part>(&self, key: &P::Key, amendment: impl Fn(&mut P::Value) + Send + Sync + 'static) {
         self.cell::<P>(key).amend(Instant::now(), Arc::new(amendment));

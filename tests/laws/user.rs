@@ -86,6 +86,8 @@ fn specs(steps: impl Into<prop::collection::SizeRange>) -> impl Strategy<Value =
                     name: Some(user.to_owned()),
                     active,
                     password,
+                    connection_secret: None,
+                    undeclared_permissions: None,
                     deletion_policy: policy,
                     drift: None,
                 }

@@ -1,12 +1,17 @@
 //! The custom resource ArangoUser.
 
+use std::collections::BTreeMap;
+
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     core::{RemovalPolicy, Status},
-    kinds::schema::{ClusterRef, ObjectDrift, Rule},
+    kinds::{
+        permission::crd::PermissionMemory,
+        schema::{ClusterRef, ObjectDrift, Rule},
+    },
 };
 
 /// A user of an ArangoDB deployment.
@@ -18,6 +23,7 @@ use crate::{
     plural = "arangousers",
     shortname = "aruser",
     category = "arangodata",
+    label("servicebinding.io/provisioned-service", "true"),
     namespaced,
     status = "UserStatus",
     derive = "PartialEq",
@@ -48,6 +54,16 @@ pub struct ArangoUserSpec {
     /// managed: a user who exists keeps his, and a missing one is not created.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<Password>,
+    /// A Secret that is written for applications once the user is Ready, and kept up to date: who they are, where the
+    /// deployment is, and whom to trust. If left out, none is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ConnectionSecret")]
+    pub connection_secret: Option<ConnectionSecret>,
+    /// What becomes of rights of the user that no ArangoPermission declares: Keep leaves them, Revoke takes them away
+    /// once two comparisons in a row have shown them. An explicit none is no right and stays. Keep if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "UndeclaredPermissions")]
+    pub undeclared_permissions: Option<UndeclaredPermissions>,
     /// What happens to the user when this resource is deleted: Delete removes him and all his rights, Retain leaves
     /// him. If left out, Delete for a user that the operator created, Retain for one that it found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -97,8 +113,8 @@ pub fn password_key() -> String {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Generate {
-    /// Name of the Secret to write; <name of this resource>-password if left out. A Secret that exists and isn't
-    /// the operator's own for this user is never overwritten.
+    /// Name of the Secret to write; that of connectionSecret if left out, or, where there is none either, <name of this
+    /// resource>-password. A Secret that exists and isn't the operator's own for this user is never overwritten.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub secret_name: Option<String>,
@@ -112,6 +128,41 @@ fn password_length() -> u32 {
     32
 }
 
+/// What becomes of rights that nobody declares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(description = "")] // the field says it; a text here would take its place
+pub enum UndeclaredPermissions {
+    /// They are left.
+    Keep,
+    /// They are taken away.
+    Revoke,
+}
+
+/// A Secret for applications.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(description = "")] // the field says it; a text here would take its place
+pub struct ConnectionSecret {
+    /// Name of the Secret to write, in the same namespace, with the keys username, password, endpoint, endpoints, host,
+    /// port, uri, type and provider, and database and ca.crt where there is one. A Secret that exists and isn't the
+    /// operator's own for this user is never overwritten.
+    #[schemars(length(min = 1, max = 253), regex(pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    pub name: String,
+    /// The database that the application uses: the key database, and the path of uri.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128))]
+    pub database: Option<String>,
+    /// More keys, each with its text, in which $(username), $(password), $(endpoint), $(endpoints), $(host), $(port),
+    /// $(database) and $(uri) stand for these values, with |url behind the name percent-encoded, with |json as between
+    /// the quotes of a JSON string. $$ is a dollar.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend(
+        "maxProperties" = 32,
+        "additionalProperties" = {"type": "string", "maxLength": 4096}
+    ))]
+    pub template: BTreeMap<String, String>,
+}
+
 /// Status of an ArangoUser.
 pub type UserStatus = Status<UserMemory>;
 
@@ -122,6 +173,25 @@ pub struct UserMemory {
     /// The version of the Secret whose password was last set. A restart reads no Secret and sets no password again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password_secret: Option<SecretVersion>,
+    /// The Secret that was written for applications (Service Binding specification: a provisioned service).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binding: Option<BindingRef>,
+    /// The version of that Secret as it was last written or found in order, and what it was made of. A restart reads
+    /// none and writes none again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection_secret: Option<SecretVersion>,
+    /// The row that undeclared rights are being taken from, with what is to be put back. Only while that is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoking: Option<PermissionMemory>,
+}
+
+/// A Secret in the same namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BindingRef {
+    /// Name of the Secret.
+    #[schemars(length(max = 253))]
+    pub name: String,
 }
 
 /// One version of one Secret.
@@ -157,5 +227,19 @@ pub const RULES: &[Rule] = &[
         "password",
         "!has(self.spec.password) || has(self.spec.password.secretRef) != has(self.spec.password.generate)",
         "exactly one of password.secretRef and password.generate must be set; leave password out to not manage it",
+    ),
+    Rule::new(
+        "connectionSecret.template",
+        "!has(self.spec.connectionSecret) || !has(self.spec.connectionSecret.template) \
+         || self.spec.connectionSecret.template.all(key, key.size() <= 253)",
+        "a key of a Secret has at most 253 characters",
+    ),
+    Rule::new(
+        "connectionSecret.template",
+        "!has(self.spec.connectionSecret) || !has(self.spec.connectionSecret.template) \
+         || !self.spec.connectionSecret.template.exists(key, key in ['username', 'password', 'password-next', \
+         'endpoint', 'endpoints', 'host', 'port', 'database', 'uri', 'type', 'provider', 'ca.crt'])",
+        "connectionSecret.template has a key that the operator writes itself (username, password, endpoint, endpoints, \
+         host, port, database, uri, type, provider, ca.crt); choose another",
     ),
 ];

@@ -1,20 +1,25 @@
 //! ArangoUser: a user, created with a password from a Secret, changed with PATCH and never with PUT (reference:
 //! users, replace resets grants).
 
+pub mod binding;
 pub mod crd;
 pub mod plan;
 #[cfg(test)]
 mod tests;
+pub mod undeclared;
 
 use std::collections::BTreeMap;
 
 use kube::{Resource, ResourceExt};
 use secrecy::ExposeSecret;
 
-use self::crd::{ArangoUser, SecretKeyRef, SecretVersion, UserMemory};
+use self::{
+    binding::{Delivered, Delivery},
+    crd::{ArangoUser, SecretKeyRef, SecretVersion, UndeclaredPermissions, UserMemory},
+};
 use super::{
     ExecuteError, Execution, Kind, Lookup, Need, Place,
-    permission::{RightsOf, WildcardOf},
+    permission::{RightsOf, WildcardOf, crd::PermissionMemory},
     schema::Rule,
 };
 use crate::{
@@ -68,7 +73,9 @@ impl Kind for User {
     }
 
     fn desired(resource: &ArangoUser, _: &dyn Lookup) -> Result<plan::Desired, Hold> {
-        plan::desired(&resource.spec, &resource.name_any())
+        let desired = plan::desired(&resource.spec, &resource.name_any())?;
+        binding::delivery(resource, &desired)?;
+        Ok(desired)
     }
 
     fn object(desired: &plan::Desired) -> String {
@@ -83,9 +90,31 @@ impl Kind for User {
         Some(&desired.name)
     }
 
-    fn needs(_: &ArangoUser, desired: Option<&plan::Desired>) -> Vec<Need> {
-        let source = desired.and_then(|desired| desired.password.as_ref());
-        source.map(|source| Need::Secret(source.secret.name.clone())).into_iter().collect()
+    fn needs(resource: &ArangoUser, desired: Option<&plan::Desired>) -> Vec<Need> {
+        let password = desired.and_then(|desired| desired.password.as_ref());
+        let password = password.map(|source| &source.secret.name);
+        let connection = resource.spec.connection_secret.as_ref().map(|secret| &secret.name);
+        [password, connection].into_iter().flatten().map(|name| Need::Secret(name.clone())).collect()
+    }
+
+    fn delivery(resource: &ArangoUser, desired: &plan::Desired) -> Result<Option<Delivery>, Hold> {
+        binding::delivery(resource, desired)
+    }
+
+    fn delivered(memory: &mut UserMemory) -> Option<Delivered<'_>> {
+        Some(Delivered::of(memory))
+    }
+
+    fn revokes(resource: &ArangoUser) -> bool {
+        resource.spec.undeclared_permissions == Some(UndeclaredPermissions::Revoke)
+    }
+
+    fn revoking(memory: &mut UserMemory) -> Option<&mut Option<PermissionMemory>> {
+        Some(&mut memory.revoking)
+    }
+
+    fn is_unfinished(memory: &UserMemory) -> bool {
+        memory.revoking.as_ref().is_some_and(|row| row.restore.is_some())
     }
 
     fn consent(resource: &ArangoUser, origin: Option<Origin>) -> Consent {

@@ -113,7 +113,10 @@ pub fn desired(spec: &ArangoUserSpec, resource_name: &str) -> Result<Desired, Ho
             Some(Source { secret: secret.clone(), generate: None })
         }
         Some(Password { secret_ref: None, generate: Some(generate) }) => {
-            let name = generate.secret_name.clone().unwrap_or_else(|| format!("{resource_name}-password"));
+            // Where applications look for it, if that is said: then it is nowhere else.
+            let connection = spec.connection_secret.as_ref().map(|secret| secret.name.clone());
+            let name = generate.secret_name.clone().or(connection);
+            let name = name.unwrap_or_else(|| format!("{resource_name}-password"));
             let secret = SecretKeyRef { name, key: password_key() };
             Some(Source { secret, generate: Some(generate.length) })
         }

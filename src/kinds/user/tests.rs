@@ -29,7 +29,7 @@ fn check(
     hold: Option<Reason>,
 ) {
     let observed = Observed { active, secret: secret.map(version) };
-    let memory = UserMemory { password_secret: remembered.map(version) };
+    let memory = UserMemory { password_secret: remembered.map(version), ..UserMemory::default() };
     let plan = plan(&user(password), &observed, &memory);
     let short = |action: &Action| match action {
         Action::Generate { .. } => "generate",
