@@ -22,6 +22,10 @@ pub struct RunArgs {
     /// Watch this namespace only. All namespaces if left out.
     #[arg(long, env = "ARANGO_OPERATOR_NAMESPACE", value_name = "NAMESPACE")]
     namespace: Option<String>,
+    /// Who this operator is in the marks that it leaves with users: another operator's are never touched. The UID of the
+    /// namespace kube-system if left out; with --namespace, that of this namespace.
+    #[arg(long, env = "ARANGO_OPERATOR_INSTANCE", value_name = "TEXT", value_parser = instance)]
+    instance: Option<String>,
     /// Where /livez and /readyz are served.
     #[arg(long, env = "ARANGO_OPERATOR_HEALTH_ADDR", value_name = "ADDRESS", default_value = "0.0.0.0:8081")]
     health_addr: SocketAddr,
@@ -67,8 +71,12 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let client = client(config)?;
     let stop = CancellationToken::new();
     tokio::spawn(cancel_on_signal(stop.clone())?);
-    let settings =
-        Settings { namespace: args.namespace, health: args.health_addr, metrics: args.metrics_addr };
+    let settings = Settings {
+        namespace: args.namespace,
+        instance: args.instance,
+        health: args.health_addr,
+        metrics: args.metrics_addr,
+    };
     operator::run(client, settings, stop, |addresses| {
         println!("health http://{}", addresses.health);
         println!("metrics http://{}", addresses.metrics);
@@ -76,6 +84,15 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     .await
     .context("could not serve health and metrics")?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A text that can be told from others by those who read a mark.
+fn instance(text: &str) -> Result<String, String> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:/".contains(c);
+    if text.is_empty() || text.len() > 64 || !text.chars().all(is_plain) {
+        return Err("it has to be 1 to 64 letters, digits and -_.:/".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 /// What is logged.

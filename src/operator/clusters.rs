@@ -27,6 +27,7 @@ use super::{
     connections::{KIND, ask, disconnect, establish, key},
     context::Context,
     index::{Id, Key, Ref, id_of},
+    own_password::catch_up,
     store::{StoreError, Stored},
 };
 use crate::{
@@ -193,14 +194,25 @@ async fn pass(context: &Arc<Context>, resource: &Ref, cluster: &ArangoCluster) -
             }
             (Verdict::from(hold), before.deployment.clone(), before.coordinators.clone())
         }
-        Ok(connected) => {
-            let told = ask(&connected, was_ready).await;
+        Ok(mut connected) => {
+            let mut told = ask(&connected, was_ready).await;
+            let mut hold = None;
+            if let Err(error) = &told {
+                match catch_up(context, resource, cluster, &connected, error).await {
+                    Ok(Some(renewed)) => (connected, told) = renewed,
+                    Ok(None) => {}
+                    Err(problem) => hold = Some(problem),
+                }
+            }
             let states = connected.coordinators();
             let deployment = match &told {
                 Ok(Some(deployment)) => Some(deployment.clone()),
                 _ => before.deployment.clone(),
             };
-            let verdict = judge(told.map(|_| ()), &states, connected.is_unverified());
+            let verdict = match hold {
+                Some(hold) => hold.into(),
+                None => judge(told.map(|_| ()), &states, connected.is_unverified()),
+            };
             (verdict, deployment, states.iter().map(coordinator).collect())
         }
     };

@@ -16,7 +16,10 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::{
     context::Context,
     index::{Id, Key, Ref},
+    instance::identified,
+    own_password::refuse_empty,
     secrets::NamespaceSecrets,
+    verify,
 };
 use crate::{
     arango::{self, Auth, Client, Connection, CoordinatorState, Endpoint, Pool, Role},
@@ -41,6 +44,8 @@ pub struct Connected {
     pub server: Server,
     cluster: Ref,
     pool: Pool,
+    /// How it was made.
+    pub(super) settings: Connection,
     /// What it was made of; another fingerprint is another connection.
     fingerprint: u64,
     /// When the last comparison of everything began.
@@ -144,6 +149,8 @@ pub async fn establish(
 
     let (user, _) = secrets.read(secret, "username").await?;
     let (password, _) = secrets.read(secret, "password").await?;
+    refuse_empty(secret, "username", &user)?;
+    refuse_empty(secret, "password", &password)?;
     let user = user.expose_secret().to_owned();
     let auth = match spec.auth.method {
         None | Some(AuthMethod::Jwt) => Auth::Jwt { user: user.clone(), password },
@@ -157,19 +164,22 @@ pub async fn establish(
         None | Some(crd::LoadBalancing::RoundRobin) => LoadBalancing::RoundRobin,
         Some(crd::LoadBalancing::Random) => LoadBalancing::Random,
     };
-    let pool = Pool::new(connection).map_err(|error| Hold::invalid(error.to_string()))?;
+    let pool = Pool::new(connection.clone()).map_err(|error| Hold::invalid(error.to_string()))?;
 
     let end = CancellationToken::new();
+    let server = Server::new(Client::new(pool.clone()), Some(user)).verifying(interval);
     let connected = Arc::new(Connected {
-        server: Server::new(Client::new(pool.clone()), Some(user)),
+        server: identified(server, context),
         cluster: resource.clone(),
         pool,
+        settings: connection,
         fingerprint,
         tick: Mutex::new(Instant::now()),
         probed: Mutex::new(None),
         doubted: AtomicBool::new(false),
         _tasks: end.clone().drop_guard(),
     });
+    verify::passwords(context, &connected, interval, end.clone());
     connected.watch_over(context, interval, end);
     {
         let mut connections = context.connections.write();

@@ -51,6 +51,8 @@ pub struct Context {
     pub client: Client,
     /// The namespace that is watched, or all.
     pub namespace: Option<String>,
+    /// Who this operator is in the marks that it leaves; known once decisions may be made.
+    pub instance: OnceLock<String>,
     /// Reverse look-ups.
     pub index: Mutex<Index>,
     /// Queues of resources to be looked at.
@@ -101,6 +103,7 @@ impl Context {
             recorder: Recorder::new(client.clone(), reporter),
             client,
             namespace,
+            instance: OnceLock::new(),
             index: Mutex::default(),
             wakes,
             unfilled: watch::Sender::new(caches),

@@ -11,13 +11,17 @@ pub mod context;
 pub mod controller;
 pub mod health;
 pub mod index;
+mod instance;
 pub mod metrics;
+mod own_password;
 pub mod pass;
 pub mod rbac;
 pub mod removal;
+mod rotate;
 pub mod secrets;
 pub mod store;
 pub mod tell;
+mod verify;
 pub mod wake;
 
 use std::{
@@ -53,6 +57,9 @@ const DRAIN: Duration = Duration::from_secs(20);
 pub struct Settings {
     /// The one namespace to watch, or all.
     pub namespace: Option<String>,
+    /// Who this operator is in the marks that users carry; by default the UID of the namespace kube-system, or of the
+    /// one namespace that is watched.
+    pub instance: Option<String>,
     /// Where `/livez` and `/readyz` are served.
     pub health: SocketAddr,
     /// Where `/metrics` is served.
@@ -126,7 +133,10 @@ pub async fn run(
     }
     tokio::select! {
         () = stop.cancelled() => {}
-        () = context.caches_are_filled() => {
+        () = async {
+            instance::learn(&context, settings.instance).await;
+            context.caches_are_filled().await;
+        } => {
             // References are resolved across kinds, so the index is complete only when all caches are.
             for index in index {
                 index(&context);

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     core::{
-        Consent, Hold, Origin, Reason, Status, Verdict,
+        Because, Consent, Hold, Origin, Reason, Status, Verdict,
         claim::{Claimant, holder},
         condition::conditions,
     },
@@ -141,7 +141,7 @@ async fn look_after<K: Kind>(
     tell::<K>(context, stored, &outcome, &name, was_ready).await;
     let became_ready = outcome.verdict.is_ready() && !was_ready;
     let verdict = outcome.verdict.clone();
-    let acted = !outcome.done.is_empty();
+    let acted = outcome.done.iter().any(|step| step.because != Because::Bookkeeping);
     if !acted && !verdict.is_ready() && is_too_early::<K>(context, resource_ref, resource, verdict.reason) {
         return Ok(Next::Soon);
     }

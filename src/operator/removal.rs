@@ -83,7 +83,7 @@ pub async fn remove<K: Kind>(
     let look = Look { since, removing: true };
     let target = Target { desired: &desired, memory, origin, deleting: Some(consent), begun: true };
     let namespace = &*resource_ref.id.namespace;
-    let secrets = NamespaceSecrets::new(context, namespace);
+    let secrets = NamespaceSecrets::new(context, namespace).for_owner(&stored.resource.clone(), false);
     let outcome = drive::<K, _>(&connection.server, &secrets, look, target, stored).await?;
     let name = K::describe(&desired);
     tell::<K>(context, stored, &outcome, &name, false).await;
@@ -91,6 +91,9 @@ pub async fn remove<K: Kind>(
         stored.release().await?;
         context.wake(&Key::Object(cluster.clone(), K::object(&desired)));
         return Ok(Next::Gone);
+    }
+    if outcome.verdict.reason == Reason::Conflict {
+        return leave_behind::<K>(context, stored, &desired, &outcome.verdict.message).await;
     }
     let told = outcome.verdict.reason == Reason::DeletionBlocked;
     let verdict = Verdict { reason: Reason::DeletionBlocked, message: outcome.verdict.message };

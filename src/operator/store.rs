@@ -217,7 +217,7 @@ impl<D: Declaration> Stored<'_, D> {
 
     /// Stores the claim: with the finalizer, if the resource may not go just like that.
     pub async fn claim(&mut self, origin: Origin, memory: &D::Memory, holds: bool) -> Result<(), StoreError> {
-        if !holds && *memory == D::Memory::default() {
+        if !holds && *memory == D::Memory::default() && !self.resource.annotations().contains_key(CLAIM) {
             return Ok(());
         }
         let claim = serde_json::to_string(&Claim { origin, memory }).unwrap_or_default();
@@ -236,6 +236,12 @@ impl<K: Kind> Journal<K> for Stored<'_, K::Resource> {
     type Error = StoreError;
 
     async fn begin(&mut self, origin: Origin, memory: &K::Memory) -> Result<(), StoreError> {
+        let mut status = self.resource.status().cloned().unwrap_or_default();
+        if status.origin.is_some_and(|recorded| recorded != origin) {
+            // What the status records counts before any claim.
+            status.origin = Some(origin);
+            return self.write_status(status).await;
+        }
         let holds = K::holds(&self.resource, Some(origin), memory);
         self.claim(origin, memory, holds).await
     }

@@ -26,6 +26,9 @@ pub async fn tell<K: Kind>(
     }
     let list = |steps: &mut dyn Iterator<Item = String>| steps.collect::<Vec<_>>().join("; ");
 
+    for step in actions.clone().filter(|step| step.because == Because::AskedInVain) {
+        context.event(resource, EventType::Warning, "AskedInVain", step.action.to_string()).await;
+    }
     let held_before = resource.status().is_some_and(|status| status.origin.is_some());
     if !held_before && outcome.origin == Some(Origin::Adopted) {
         let note = format!("the {name} was there already and is managed from now on");

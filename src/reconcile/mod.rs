@@ -5,6 +5,7 @@
 //! [`drive`] is the only code that executes a plan. What differs between its callers is handed in: where passwords
 //! come from ([`Secrets`]) and where a claim and a record are stored ([`Journal`]).
 
+pub mod logins;
 pub mod outcome;
 mod server;
 pub mod snapshot;
@@ -16,12 +17,12 @@ use secrecy::SecretString;
 
 pub use self::{
     outcome::Outcome,
-    server::Server,
+    server::{Identity, Server},
     snapshot::{Look, Part},
 };
 use crate::{
-    core::{Consent, Hold, Origin, Risk, Step, Verdict, policy::allow},
-    kinds::{Execution, Kind},
+    core::{Consent, Hold, Origin, Reason, Risk, Step, Verdict, policy::allow},
+    kinds::{Execution, Kind, Marked},
 };
 
 /// UID and resource version of a Secret.
@@ -48,6 +49,39 @@ pub trait Secrets: Send + Sync {
         user: &'a str,
         length: u32,
     ) -> BoxFuture<'a, Result<(), Hold>>;
+
+    /// What a generated Secret of the same owner says beside its password.
+    fn generated<'a>(&'a self, name: &'a str, key: &'a str) -> BoxFuture<'a, Result<Generated, Hold>>;
+
+    /// Makes another password and stores it beside the one of `key`, unless the Secret changed since.
+    fn propose<'a>(
+        &'a self,
+        name: &'a str,
+        key: &'a str,
+        since: &'a Generated,
+        length: u32,
+    ) -> BoxFuture<'a, Result<Generated, Hold>>;
+
+    /// Puts the password beside it in the place of `key`'s, and notes which wish that fulfils, unless the Secret
+    /// changed since.
+    fn promote<'a>(
+        &'a self,
+        name: &'a str,
+        key: &'a str,
+        since: &'a Generated,
+        rotated: &'a str,
+    ) -> BoxFuture<'a, Result<Generated, Hold>>;
+}
+
+/// A generated Secret, as far as it is about replacing its password.
+#[derive(Debug, Clone)]
+pub struct Generated {
+    /// The next password, if one is there.
+    pub next: Option<SecretString>,
+    /// The wish for another password that was fulfilled last.
+    pub rotated: Option<String>,
+    /// The version that this is of.
+    pub version: Version,
 }
 
 /// Where a resource's claim is stored before the first write, and its records in between.
@@ -89,8 +123,8 @@ pub async fn drive<K: Kind, J: Journal<K>>(
     target: Target<'_, K>,
     journal: &mut J,
 ) -> Result<Outcome<K>, J::Error> {
-    let Target { desired, mut memory, origin, deleting, mut begun } = target;
-    let owned = origin.is_some();
+    let Target { desired, mut memory, mut origin, deleting, mut begun } = target;
+    let mut owned = origin.is_some();
     let mut outcome = Outcome::new(memory.clone(), origin);
     if let Some(hold) = K::protected(desired, server.account.as_deref()) {
         outcome.verdict = hold.into();
@@ -108,17 +142,17 @@ pub async fn drive<K: Kind, J: Journal<K>>(
             None => K::plan(desired, &observed, &memory),
             Some(_) => K::removal(desired, &observed, &memory),
         };
-        Ok((K::exists(&observed), allow(plan, deleting)))
+        Ok((K::exists(&observed), K::marked(desired, &observed, &memory), allow(plan, deleting)))
     };
     let takes_away = |steps: &[Step<K::Action>]| steps.iter().any(|step| step.risk != Risk::None);
     let looked = match plan(look).await {
         // What is taken away may take along what came since the look: such a plan is made again from a closer one.
-        Ok((_, allowed)) if !look.removing && takes_away(&allowed.plan.steps) => {
+        Ok((_, _, allowed)) if !look.removing && takes_away(&allowed.plan.steps) => {
             plan(Look { removing: true, ..look }).await
         }
         other => other,
     };
-    let (existed, allowed) = match looked {
+    let (existed, marked, allowed) = match looked {
         Ok(looked) => looked,
         Err(error) => {
             outcome.verdict =
@@ -127,6 +161,23 @@ pub async fn drive<K: Kind, J: Journal<K>>(
         }
     };
     outcome.existed = existed;
+    match (marked, origin, deleting) {
+        (Marked::Others(hold), ..) | (Marked::Siblings(hold), None, _) => {
+            outcome.verdict = hold.into();
+            return Ok(outcome);
+        }
+        (Marked::Unmade, Some(Origin::Created), Some(_)) => {
+            let message = format!("the {} was made by somebody else", K::describe(desired));
+            outcome.verdict = Hold::new(Reason::Conflict, message).into();
+            return Ok(outcome);
+        }
+        // Claimed to be made, and made by somebody else before we came to it: claimed anew, as what it is.
+        (Marked::Unmade, Some(Origin::Created), None) => {
+            (origin, begun, owned) = (Some(Origin::Adopted), false, false);
+            outcome.origin = origin;
+        }
+        _ => {}
+    }
     let origin = origin.unwrap_or(if existed { Origin::Adopted } else { Origin::Created });
     outcome.held = allowed.held;
     let mut hold = allowed.plan.hold;
