@@ -6,6 +6,8 @@
 
 #[path = "laws/database.rs"]
 mod database;
+#[path = "laws/empty.rs"]
+mod empty;
 #[path = "laws/generate.rs"]
 mod generate; // servers, specs, changes by chance
 #[path = "laws/law.rs"]

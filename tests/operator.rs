@@ -9,15 +9,18 @@ mod operator {
     mod apply;
     mod asked;
     mod by_hand;
+    mod complaints;
     mod connection;
     mod crash;
     mod deletion;
     mod encrypted;
+    mod if_empty;
     mod interrupted;
     mod kubectl;
     mod ownership;
     mod quiet;
     mod refused;
     mod secrecy;
+    mod several;
     mod waiting;
 }

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, process::ExitCode};
 
 use anyhow::Context;
-use clap::ValueEnum;
+use clap::{ValueEnum, builder::NonEmptyStringValueParser};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -19,11 +19,11 @@ use crate::operator::{self, Settings};
 /// Exit codes: 0 ended as told, 1 an error that was printed, 2 wrong usage.
 #[derive(Debug, clap::Args)]
 pub struct RunArgs {
-    /// Watch this namespace only. All namespaces if left out.
-    #[arg(long, env = "ARANGO_OPERATOR_NAMESPACE", value_name = "NAMESPACE")]
-    namespace: Option<String>,
+    /// Watch this namespace only. Repeat it, or separate by commas, for several. All namespaces if left out.
+    #[arg(long, env = "ARANGO_OPERATOR_NAMESPACE", value_name = "NAMESPACE", value_delimiter = ',', value_parser = NonEmptyStringValueParser::new())]
+    namespace: Vec<String>,
     /// Who this operator is in the marks that it leaves with users: another operator's are never touched. The UID of the
-    /// namespace kube-system if left out; with --namespace, that of this namespace.
+    /// namespace kube-system if left out; with --namespace, that of the first one.
     #[arg(long, env = "ARANGO_OPERATOR_INSTANCE", value_name = "TEXT", value_parser = instance)]
     instance: Option<String>,
     /// Where /livez and /readyz are served.
@@ -72,7 +72,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let stop = CancellationToken::new();
     tokio::spawn(cancel_on_signal(stop.clone())?);
     let settings = Settings {
-        namespace: args.namespace,
+        namespaces: args.namespace,
         instance: args.instance,
         health: args.health_addr,
         metrics: args.metrics_addr,

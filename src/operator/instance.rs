@@ -22,12 +22,12 @@ const RETRY: Duration = Duration::from_secs(1);
 /// The longest wait.
 const RETRY_MAX: Duration = Duration::from_secs(30);
 
-/// Finds out who we are: what a person said, else the UID of kube-system. An operator for one namespace may not read
-/// that; it is known by the UID of its namespace. Nothing is decided before.
+/// Finds out who we are: what a person said, else the UID of kube-system. An operator for some namespaces may
+/// not read that; it is known by the UID of the first of them. Nothing is decided before.
 pub(super) async fn learn(context: &Context, said: Option<String>) {
     let instance = match said {
         Some(instance) => instance,
-        None => uid(context, context.namespace.as_deref().unwrap_or(KUBE_SYSTEM)).await,
+        None => uid(context, context.namespaces.first().map_or(KUBE_SYSTEM, String::as_str)).await,
     };
     info!(instance, "users on servers are marked with this");
     // Called once.
@@ -59,8 +59,8 @@ pub(super) fn identified(server: Server, context: &Arc<Context>) -> Server {
         is_there: Box::new(move |resource, user| {
             // One that we can't see may be there.
             context.upgrade().is_none_or(|context| {
-                let elsewhere = context.namespace.as_ref().is_some_and(|ours| **ours != *resource.namespace);
-                elsewhere
+                let watched = &context.namespaces;
+                (!watched.is_empty() && !watched.iter().any(|ours| **ours == *resource.namespace))
                     || context
                         .find(User::NAME, resource)
                         .is_some_and(|found| found.place.name == user.as_str())

@@ -23,6 +23,7 @@ pub mod store;
 pub mod tell;
 mod verify;
 pub mod wake;
+pub mod watch;
 
 use std::{
     collections::HashMap,
@@ -55,10 +56,10 @@ const DRAIN: Duration = Duration::from_secs(20);
 /// How the operator runs.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The one namespace to watch, or all.
-    pub namespace: Option<String>,
+    /// The namespaces to watch; all if there are none.
+    pub namespaces: Vec<String>,
     /// Who this operator is in the marks that users carry; by default the UID of the namespace kube-system, or of the
-    /// one namespace that is watched.
+    /// first namespace that is watched.
     pub instance: Option<String>,
     /// Where `/livez` and `/readyz` are served.
     pub health: SocketAddr,
@@ -90,7 +91,7 @@ pub async fn run(
 ) -> std::io::Result<()> {
     let mut kinds = vec![connections::KIND];
     for_each_kind!(K => kinds.push(K::NAME));
-    let context = Arc::new(Context::new(client, settings.namespace.clone(), kinds));
+    let context = Arc::new(Context::new(client, settings.namespaces.clone(), kinds));
 
     let served = CancellationToken::new();
     let _served = served.clone().drop_guard();

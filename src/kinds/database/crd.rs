@@ -43,7 +43,8 @@ pub struct ArangoDatabaseSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub options: Option<DatabaseOptions>,
     /// What happens to the database when this resource is deleted: Retain (the default) leaves it and all its data
-    /// on the server, Delete drops it.
+    /// on the server, DeleteIfEmpty drops it if it has no collection but ArangoDB's own and nothing in those that
+    /// count, Delete drops it with all its data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "DatabaseDeletionPolicy")]
     pub deletion_policy: Option<DatabaseDeletionPolicy>,
@@ -88,13 +89,14 @@ impl Sharding {
     }
 }
 
-/// What happens to the database when the resource is deleted: Retain (the default) leaves it and all its data on the
-/// server, Delete drops it.
+/// What happens to the database when the resource is deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(description = "")] // the field says it; a text here would take its place
 pub enum DatabaseDeletionPolicy {
     /// It stays, with all its data.
     Retain,
+    /// It is dropped if it is empty; until then the deletion waits.
+    DeleteIfEmpty,
     /// It is dropped, with all its data.
     Delete,
 }

@@ -1,6 +1,7 @@
 //! ArangoDatabase: a database, created if missing, dropped only with consent.
 
 pub mod crd;
+mod empty;
 pub mod plan;
 #[cfg(test)]
 mod tests;
@@ -136,8 +137,13 @@ async fn carry_out(server: &Server, action: &plan::Action) -> Result<(), Execute
                 all.insert(name.clone());
             });
         }
-        plan::Action::Drop(name) => {
-            match server.client.drop_database(name).await {
+        plan::Action::Drop(name) | plan::Action::DropIfEmpty(name) => {
+            // The look and the drop go through one coordinator, with nothing in between.
+            let client = server.client.for_database(name);
+            if matches!(action, plan::Action::DropIfEmpty(_)) {
+                empty::is_empty(&client, server.account.as_deref(), name).await?;
+            }
+            match client.drop_database(name).await {
                 Err(error) if error.class() == Class::Missing(What::Database) => {}
                 other => other?,
             }

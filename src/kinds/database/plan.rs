@@ -12,6 +12,8 @@ pub struct Desired {
     pub name: DatabaseName,
     /// Options for its creation.
     pub options: DatabaseOptions,
+    /// Whether it goes with its resource only if there is nothing in it.
+    pub only_if_empty: bool,
 }
 
 /// What the server has.
@@ -28,6 +30,8 @@ pub enum Action {
     Create(DatabaseName, DatabaseOptions),
     /// Drop it, with all its data.
     Drop(DatabaseName),
+    /// Look whether there is anything in it, and drop it if not.
+    DropIfEmpty(DatabaseName),
 }
 
 impl fmt::Display for Action {
@@ -35,6 +39,7 @@ impl fmt::Display for Action {
         match self {
             Self::Create(name, _) => write!(f, "create the database {name}"),
             Self::Drop(name) => write!(f, "drop the database {name}"),
+            Self::DropIfEmpty(name) => write!(f, "drop the database {name} if it is empty"),
         }
     }
 }
@@ -46,13 +51,17 @@ pub fn desired(spec: &ArangoDatabaseSpec, resource_name: &str) -> Result<Desired
     if name.is_system() {
         return Err(Hold::invalid(format!("the database {name} is ArangoDB's own; declare another name")));
     }
-    Ok(Desired { name, options: spec.options.clone().unwrap_or_default() })
+    Ok(Desired {
+        name,
+        options: spec.options.clone().unwrap_or_default(),
+        only_if_empty: spec.deletion_policy == Some(DatabaseDeletionPolicy::DeleteIfEmpty),
+    })
 }
 
 /// Whether the database is dropped with its resource.
 pub fn consent(spec: &ArangoDatabaseSpec) -> Consent {
     match spec.deletion_policy {
-        Some(DatabaseDeletionPolicy::Delete) => Consent::Remove,
+        Some(DatabaseDeletionPolicy::Delete | DatabaseDeletionPolicy::DeleteIfEmpty) => Consent::Remove,
         Some(DatabaseDeletionPolicy::Retain) | None => Consent::Keep,
     }
 }
@@ -66,11 +75,12 @@ pub fn plan(desired: &Desired, observed: Observed) -> Plan<Action> {
     plan
 }
 
-/// Drop what is there.
+/// Drop what is there, if the spec says so only after a look into it.
 pub fn removal(desired: &Desired, observed: Observed) -> Plan<Action> {
     let mut plan = Plan::default();
     if observed.exists {
-        plan.push_risky(Action::Drop(desired.name.clone()), Because::Deleted, Risk::DestroysData);
+        let drop = if desired.only_if_empty { Action::DropIfEmpty } else { Action::Drop };
+        plan.push_risky(drop(desired.name.clone()), Because::Deleted, Risk::DestroysData);
     }
     plan
 }

@@ -2,7 +2,7 @@ use serde_json::json;
 
 use super::{
     crd::ArangoDatabaseSpec,
-    plan::{Observed, consent, desired, plan, removal},
+    plan::{Action, Observed, consent, desired, plan, removal},
 };
 use crate::core::{Because, Consent, Reason, Risk};
 
@@ -37,6 +37,17 @@ fn only_an_explicit_delete_consents() {
     {
         assert_eq!(consent(&spec("shop", policy)), expected, "{policy:?}");
     }
+}
+
+#[test]
+fn a_database_that_goes_only_when_it_is_empty_is_never_just_dropped() {
+    let shop = spec("shop", Some("DeleteIfEmpty"));
+    assert_eq!(consent(&shop), Consent::Remove);
+    let desired = desired(&shop, "x").unwrap();
+    let steps = removal(&desired, Observed { exists: true }).steps;
+    assert_eq!(steps.len(), 1);
+    assert_eq!(steps[0].action, Action::DropIfEmpty(desired.name));
+    assert_eq!(steps[0].risk, Risk::DestroysData);
 }
 
 #[test]
