@@ -14,12 +14,17 @@ mod operator {
     mod crash;
     mod deletion;
     mod encrypted;
+    mod extra;
     mod if_empty;
     mod interrupted;
     mod kubectl;
+    mod marks;
+    mod own_password;
     mod ownership;
+    mod passwords;
     mod quiet;
     mod refused;
+    mod rotation;
     mod secrecy;
     mod several;
     mod waiting;

@@ -20,7 +20,7 @@ pub const NAMESPACE: &str = "arango-operator";
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 
-/// Every right of the operator. The same for one namespace and for all.
+/// Every right of the operator for one namespace, and for all but [`identity`].
 pub fn rules() -> Vec<PolicyRule> {
     let all = [vec![cluster()], kinds()].concat();
     let statuses: Vec<_> = all.iter().map(|plural| format!("{plural}/status")).collect();
@@ -29,11 +29,20 @@ pub fn rules() -> Vec<PolicyRule> {
         // RBAC can't say "metadata only"; nothing of ours writes a spec.
         rule(GROUP, &all, &["get", "list", "patch", "watch"]),
         rule(GROUP, &statuses, &["update"]),
-        // Watched by metadata, read when needed. Generated passwords are created; nothing is ever overwritten.
-        rule("", &["secrets".to_owned()], &["create", "get", "list", "watch"]),
+        // Watched by metadata, read when needed. Generated passwords are created, and replaced in Secrets that are the
+        // operator's own; RBAC can't tell those from others.
+        rule("", &["secrets".to_owned()], &["create", "get", "list", "patch", "watch"]),
         // The second of several equal Events is counted in the first.
         rule("events.k8s.io", &["events".to_owned()], &["create", "patch"]),
     ]
+}
+
+/// Reading the namespace that says who the operator is: kube-system, or, in a Role, the one that it is for.
+pub fn identity(everywhere: bool) -> PolicyRule {
+    PolicyRule {
+        resource_names: everywhere.then(|| vec!["kube-system".to_owned()]),
+        ..rule("", &["namespaces".to_owned()], &["get"])
+    }
 }
 
 /// What people may do who have the built-in role `view` or `edit` (and `admin`) in a namespace. Writing an
@@ -57,7 +66,8 @@ fn people() -> [ClusterRole; 2] {
 /// The files of the folder `deploy/` that are generated, by path: the YAML that they contain.
 pub fn files() -> anyhow::Result<Vec<(&'static str, String)>> {
     let metadata = || ObjectMeta { name: Some(NAME.to_owned()), ..ObjectMeta::default() };
-    let role = ClusterRole { metadata: metadata(), rules: Some(rules()), aggregation_rule: None };
+    let all = |everywhere| [rules(), vec![identity(everywhere)]].concat();
+    let role = ClusterRole { metadata: metadata(), rules: Some(all(true)), aggregation_rule: None };
     let binding = ClusterRoleBinding {
         metadata: metadata(),
         role_ref: role_ref("ClusterRole"),
@@ -66,7 +76,7 @@ pub fn files() -> anyhow::Result<Vec<(&'static str, String)>> {
     let [view, edit] = people();
     let everywhere = [yaml(&role)?, yaml(&binding)?, yaml(&view)?, yaml(&edit)?];
 
-    let role = Role { metadata: metadata(), rules: Some(rules()) };
+    let role = Role { metadata: metadata(), rules: Some(all(false)) };
     let binding =
         RoleBinding { metadata: metadata(), role_ref: role_ref("Role"), subjects: Some(vec![subject()]) };
     let namespaced = [yaml(&role)?, yaml(&binding)?];
