@@ -17,7 +17,7 @@ use secrecy::SecretString;
 
 pub use self::{
     outcome::Outcome,
-    server::{Identity, Server},
+    server::{Identity, IsThere, Server},
     snapshot::{Look, Part},
 };
 use crate::{

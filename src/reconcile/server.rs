@@ -28,8 +28,11 @@ pub struct Identity {
     /// This operator.
     pub instance: String,
     /// Whether a resource of ours is there, or may be, that declares the user of that name.
-    pub is_there: Box<dyn Fn(&Id, &UserName) -> bool + Send + Sync>,
+    pub is_there: IsThere,
 }
+
+/// Tells whether there is such a resource.
+pub type IsThere = Box<dyn Fn(&Id, &UserName) -> bool + Send + Sync>;
 
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

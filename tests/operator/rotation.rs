@@ -158,7 +158,7 @@ async fn killed_before_the_servers_answer_a_user_who_may_not_log_in_is_told_agai
 async fn an_answer_that_is_lost_or_refused_is_no_lost_password() {
     for fault in [Fault::Drop, Fault::Error, Fault::Conflict] {
         let (world, server, first) = generated("").await;
-        let fault = FaultRule::new(fault).method(Method::PATCH).path("/_api/user/alice").next(8);
+        let fault = FaultRule::new(fault).method(Method::PATCH).path("/_api/user/alice").next(2);
         server.stand_in.add_fault(fault).await.unwrap();
         wish(&world, "now").await;
         fulfilled(&world, &server, "now", &first).await;

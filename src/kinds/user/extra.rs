@@ -142,7 +142,8 @@ mod tests {
     use super::*;
 
     fn map(value: Value) -> Map<String, Value> {
-        value.as_object().unwrap().clone()
+        let Value::Object(map) = value else { panic!("no object") };
+        map
     }
 
     fn values() -> impl Strategy<Value = Value> {

@@ -114,11 +114,10 @@ pub fn protected(user: &UserName, account: Option<&str>) -> Option<Hold> {
 /// made by somebody else; users of earlier versions carry none and have had theirs.
 pub fn marked(desired: &Desired, observed: &Observed, memory: &UserMemory) -> Marked {
     match (observed.whose(), &observed.mark) {
-        (Some(Whose::Nobodys), _) if memory.password_secret.is_none() => Marked::Unmade,
         (Some(Whose::Siblings(resource)), _) if observed.sibling_is_there => {
             Marked::Siblings(mark::of_a_sibling(&desired.name, &resource))
         }
-        (Some(Whose::Siblings(_)), _) if memory.password_secret.is_none() => Marked::Unmade,
+        (Some(Whose::Nobodys | Whose::Siblings(_)), _) if memory.password_secret.is_none() => Marked::Unmade,
         (Some(Whose::Others(why)), Some(ours)) => Marked::Others(mark::of_another(&desired.name, &why, ours)),
         _ => Marked::Silent,
     }
