@@ -8,13 +8,16 @@ mod support;
 mod operator {
     mod apply;
     mod asked;
+    mod bad_inputs;
     mod by_hand;
+    mod claims;
     mod complaints;
     mod connection;
     mod crash;
     mod deletion;
     mod encrypted;
     mod extra;
+    mod identity;
     mod if_empty;
     mod interrupted;
     mod kubectl;

@@ -5,6 +5,7 @@ pub mod backoff;
 pub mod balance;
 pub mod claim;
 pub mod condition;
+pub mod deployment;
 pub mod duration;
 pub mod hold;
 pub mod id;

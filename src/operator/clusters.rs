@@ -14,7 +14,6 @@ use kube::{
         PredicateConfig, WatchStreamExt,
         controller::{self, Action, Controller},
         events::EventType,
-        predicates,
         reflector::{self, Store, store::Writer},
         watcher::Event,
     },
@@ -26,7 +25,9 @@ use tracing::{info, warn};
 use super::{
     connections::{KIND, ask, disconnect, establish, key},
     context::Context,
-    index::{Id, Key, Ref, id_of},
+    controller::asked,
+    deployments,
+    index::{Entry, Id, Key, Ref, id_of},
     own_password::catch_up,
     store::{StoreError, Stored},
     watch::{known_in, watch},
@@ -98,18 +99,22 @@ pub async fn run(context: Arc<Context>, watched: Watched, stop: CancellationToke
                 let id = id_of(cluster);
                 let secrets = cluster.spec.secrets().map(|name| Key::Secret(Id::new(&id.namespace, name)));
                 let secrets = secrets.collect();
-                inspected.index.lock().set(&Ref { kind: KIND, id }, secrets, None);
+                let entry = Entry { needs: secrets, ..Entry::default() };
+                inspected.index.lock().set(&Ref { kind: KIND, id: id.clone() }, entry);
+                deployments::remember(&inspected, &id, cluster);
             }
             Ok(Event::Delete(cluster)) => {
                 let id = id_of(cluster);
                 disconnect(&inspected, &id);
                 inspected.disconnected(&id);
+                deployments::forget(&inspected, &id);
                 inspected.forget(&Ref { kind: KIND, id });
             }
             Ok(Event::InitDone) => {
                 for gone in inspected.forget_absent(KIND) {
                     disconnect(&inspected, &gone.id);
                     inspected.disconnected(&gone.id);
+                    deployments::forget(&inspected, &gone.id);
                 }
                 inspected.cache_is_filled(KIND);
             }
@@ -117,7 +122,7 @@ pub async fn run(context: Arc<Context>, watched: Watched, stop: CancellationToke
             Err(error) => warn!(kind = KIND, %error, "the watch failed; trying again"),
         })
         .applied_objects()
-        .predicate_filter(predicates::generation, PredicateConfig::default());
+        .predicate_filter(asked, PredicateConfig::default());
     let wakes = context.wakes.stream(KIND);
     Controller::for_stream(trigger, store)
         .with_config(controller::Config::default().concurrency(CONCURRENCY))
@@ -187,6 +192,7 @@ async fn pass(context: &Arc<Context>, resource: &Ref, cluster: &ArangoCluster) -
         && before.conditions.iter().any(|c| c.type_ == READY && c.reason == Reason::Ready.as_str());
 
     stored.hold().await?;
+    let mut standing = None;
     let (verdict, deployment, coordinators) = match establish(context, resource, cluster).await {
         Err(hold) => {
             if hold.reason == Reason::Invalid {
@@ -204,15 +210,18 @@ async fn pass(context: &Arc<Context>, resource: &Ref, cluster: &ArangoCluster) -
                     Err(problem) => hold = Some(problem),
                 }
             }
+            deployments::learn(context, &resource.id, cluster, &connected, &told);
+            standing = connected.server.standing();
             let states = connected.coordinators();
             let deployment = match &told {
-                Ok(Some(deployment)) => Some(deployment.clone()),
+                Ok(Some(told)) => Some(told.deployment.clone()),
                 _ => before.deployment.clone(),
             };
             let verdict = match hold {
                 Some(hold) => hold.into(),
                 None => judge(told.map(|_| ()), &states, connected.is_unverified()),
             };
+            let deployment = deployments::write(deployment, standing.as_ref());
             (verdict, deployment, states.iter().map(coordinator).collect())
         }
     };
@@ -225,9 +234,11 @@ async fn pass(context: &Arc<Context>, resource: &Ref, cluster: &ArangoCluster) -
         let (reason, note) = (verdict.reason.as_str(), verdict.message.clone());
         context.event(cluster, EventType::Warning, reason, note).await;
     }
+    deployments::tell(context, cluster, standing.as_ref()).await;
+    let said = verdict.said().chain(deployments::said(&resource.id, standing.as_ref()));
     let status = ClusterStatus {
         observed_generation: generation,
-        conditions: conditions(&before.conditions, verdict.said(), generation, &now),
+        conditions: conditions(&before.conditions, said, generation, &now),
         deployment,
         coordinators,
     };
@@ -255,6 +266,12 @@ async fn leave(context: &Arc<Context>, resource: &Ref, cluster: &ArangoCluster) 
         if let Err(hold) = established {
             warn!(cluster = %resource.id, %hold, "can't serve while being deleted");
         }
+    }
+    if let Some(connected) = context.connection(&resource.id)
+        && connected.server.standing().is_none()
+    {
+        let told = ask(&connected, false).await;
+        deployments::learn(context, &resource.id, cluster, &connected, &told);
     }
     let users = context.index.lock().needing(&key(&resource.id));
     let waits = users.iter().any(|user| context.find(user.kind, &user.id).is_some_and(|found| found.leaving));

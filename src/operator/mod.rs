@@ -5,10 +5,12 @@
 //! [`crate::reconcile`] with Kubernetes around it.
 
 pub mod asks;
+pub mod claims;
 pub mod clusters;
 pub mod connections;
 pub mod context;
 pub mod controller;
+pub mod deployments;
 pub mod health;
 pub mod index;
 mod instance;

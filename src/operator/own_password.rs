@@ -13,13 +13,14 @@ use tracing::info;
 use super::{
     connections::{Connected, ask, disconnect, establish},
     context::Context,
+    deployments::Told,
     index::Ref,
     secrets::NamespaceSecrets,
 };
 use crate::{
     arango::{self, Auth, Client, Login, Pool, UserChange},
     core::{Hold, Reason, UserName},
-    kinds::cluster::crd::{ArangoCluster, Deployment},
+    kinds::cluster::crd::ArangoCluster,
     reconcile::{Secrets, outcome::of_error},
 };
 
@@ -48,7 +49,7 @@ pub(super) async fn catch_up(
     cluster: &ArangoCluster,
     connected: &Connected,
     error: &arango::Error,
-) -> Result<Option<(Arc<Connected>, Result<Option<Deployment>, arango::Error>)>, Hold> {
+) -> Result<Option<(Arc<Connected>, Result<Option<Told>, arango::Error>)>, Hold> {
     if !is_refusal(error) {
         return Ok(None);
     }

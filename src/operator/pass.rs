@@ -7,9 +7,11 @@ use tracing::debug;
 
 use super::{
     asks::{self, Asks},
+    claims,
     connections::Connected,
     context::Context,
     controller::{KindContext, index},
+    deployments,
     index::{Id, Key, Ref, id_of},
     removal,
     secrets::NamespaceSecrets,
@@ -17,11 +19,7 @@ use super::{
     tell::{call_for_a_person, tell},
 };
 use crate::{
-    core::{
-        Because, Consent, Hold, Origin, Reason, Status, Verdict,
-        claim::{Claimant, holder},
-        condition::conditions,
-    },
+    core::{Because, Consent, Hold, Origin, Reason, Status, Verdict, condition::conditions},
     kinds::Kind,
     reconcile::{Look, Target, drive, snapshot::SETTLING},
 };
@@ -64,6 +62,9 @@ pub async fn pass<K: Kind>(
     {
         shared.wrote(&resource_ref.id, stored.resource);
     }
+    if matches!(next, Ok(Next::Gone)) {
+        claims::released(&shared.context, resource_ref);
+    }
     next
 }
 
@@ -77,24 +78,25 @@ async fn look_after<K: Kind>(
     let namespace = &*resource_ref.id.namespace;
     let cluster = K::place(resource).cluster;
     let desired = K::desired(resource, &context.lookup(namespace));
-    let object = index::<K>(context, resource, desired.as_ref().ok());
+    index::<K>(context, resource, desired.as_ref().ok());
     if resource.meta().deletion_timestamp.is_some() {
         return removal::remove(shared, resource_ref, stored, &cluster, desired.ok()).await;
     }
 
     let asks = Asks::of(resource.annotations()).and_then(Asks::pause);
-    let verdict = match (&desired, object) {
-        _ if let Err(hold) = asks => Err(hold),
+    // Before it is asked who owns: from here on it is known on which deployment.
+    let connection = connected(context, &cluster);
+    let verdict = match (&desired, asks) {
+        (_, Err(hold)) => Err(hold),
         (Err(hold), _) => Err(hold.clone()),
-        (Ok(_), None) => Err(Hold::invalid("the resource declares nothing")),
-        (Ok(_), Some(object)) => owner(shared, resource_ref, &object),
+        (Ok(desired), Ok(())) => claims::claim(shared, resource_ref, &cluster, desired),
     };
     if verdict.is_ok() && is_unknown(context, &cluster) {
         return Ok(Next::Retry(Reason::Pending));
     }
-    let verdict = verdict.and_then(|()| connected(context, &cluster));
-    let (desired, connection) = match (desired, verdict) {
-        (Ok(desired), Ok(connection)) => (desired, connection),
+    let ready = verdict.and_then(|turn| Ok((turn, connection?)));
+    let (desired, _turn, connection) = match (desired, ready) {
+        (Ok(desired), Ok((turn, connection))) => (desired, turn, connection),
         (Err(hold), _) | (_, Err(hold)) => {
             if is_too_early::<K>(context, resource_ref, resource, hold.reason) {
                 return Ok(Next::Soon);
@@ -103,9 +105,13 @@ async fn look_after<K: Kind>(
         }
     };
 
+    if let Err(hold) = deployments::carry_over::<K>(stored, &connection) {
+        return hold_back::<K>(context, stored, hold).await;
+    }
     let (origin, memory) = stored.remembered();
     let generation = resource.meta().generation.unwrap_or_default();
-    let was_ready = resource.status().is_some_and(|status| status.was_ready(generation));
+    // What was Ready on another deployment is new on this one.
+    let was_ready = origin.is_some() && resource.status().is_some_and(|status| status.was_ready(generation));
     let asked = is_asked_for::<K>(resource);
     let obeyed = !asked || connection.server.has_settled() || context.waits_for(resource_ref) >= SETTLING;
     let look = if asked {
@@ -156,7 +162,8 @@ async fn look_after<K: Kind>(
         context.wake(&Key::Object(cluster, K::object(&desired)));
         context.wake(&Key::Resource(resource_ref.clone()));
     }
-    if matches!(verdict.reason, Reason::AccessDenied | Reason::ServerUnavailable) {
+    if matches!(verdict.reason, Reason::AccessDenied | Reason::ServerUnavailable | Reason::DeploymentChanged)
+    {
         connection.suspect(context);
     }
     Ok(match verdict.reason {
@@ -175,44 +182,22 @@ fn short_name(described: &str) -> String {
         .to_owned()
 }
 
-/// Whether this resource owns the object that it declares; otherwise who does.
-fn owner<K: Kind>(shared: &KindContext<K>, resource: &Ref, object: &Key) -> Result<(), Hold> {
-    let declaring = shared.context.index.lock().declaring(object);
-    if declaring.len() <= 1 {
-        return Ok(());
-    }
-    let claimants = declaring.into_iter().filter_map(|claimant| {
-        let resource = shared.latest(&claimant.id)?;
-        let meta = resource.meta();
-        let holds = resource.status().is_some_and(|status| status.origin.is_some())
-            || resource.annotations().contains_key(super::store::CLAIM);
-        let created = meta.creation_timestamp.as_ref().map_or(0, |time| time.0.as_second());
-        Some(Claimant { resource: claimant, holds, created })
-    });
-    match holder(claimants) {
-        Some(holder) if holder != *resource => Err(Hold::new(
-            Reason::Conflict,
-            format!(
-                "{} {} declares the same object and holds it; delete one of the two: this one takes over when the \
-                 other is gone",
-                holder.kind, holder.id
-            ),
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// Whether nobody has looked at the ArangoCluster yet. After a start that is so for a moment, and what was Ready before
+/// Whether nobody has looked at the ArangoCluster yet, or asked which deployment it leads to. After a start that is so for a moment, and what was Ready before
 /// must not be said to be waiting: its next look wakes the resource.
 pub(super) fn is_unknown(context: &Context, cluster: &Id) -> bool {
-    context.connection(cluster).is_none()
-        && !context.was_tried(cluster)
-        && context.find(super::connections::KIND, cluster).is_some()
+    match context.connection(cluster) {
+        Some(connected) => connected.server.standing().is_none() && connected.trouble().is_none(),
+        None => !context.was_tried(cluster) && context.find(super::connections::KIND, cluster).is_some(),
+    }
 }
 
-/// The connection, or what is waited for.
+/// The connection, once it is known which deployment answers; or what is waited for.
 pub(super) fn connected(context: &Context, cluster: &Id) -> Result<std::sync::Arc<Connected>, Hold> {
-    context.connection(cluster).ok_or_else(|| {
+    let connection = context.connection(cluster);
+    if let Some(trouble) = connection.as_ref().and_then(|connected| connected.trouble()) {
+        return Err(trouble);
+    }
+    connection.filter(|connected| connected.server.standing().is_some()).ok_or_else(|| {
         let name = &cluster.name;
         let message = match context.find(super::connections::KIND, cluster) {
             Some(_) => {
@@ -285,6 +270,7 @@ pub(super) async fn write<K: Kind>(
         conditions: conditions(&old.conditions, verdict.said(), generation, &now),
         name: name.or(old.name),
         origin,
+        deployment: stored.deployment(),
         reconcile_at: if obeyed {
             asks::reconcile_at(stored.resource.annotations())
         } else {

@@ -1,6 +1,8 @@
 //! What is written to a resource: the claim in its metadata, the status in its subresource. Every write carries the
 //! resource version; if somebody else wrote in between, the resource is read again.
 
+use std::sync::Arc;
+
 use kube::{
     Api, Resource, ResourceExt,
     api::{Patch, PatchParams, PostParams},
@@ -76,19 +78,49 @@ pub struct Stored<'a, R> {
     api: Api<R>,
     /// The resource.
     pub resource: R,
+    /// The deployment that the pass is about, once it is known.
+    deployment: Option<Arc<str>>,
 }
 
 #[derive(Serialize, serde::Deserialize)]
 struct Claim<M> {
     origin: Origin,
     memory: M,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    deployment: Option<String>,
+}
+
+/// Whether what is said of one deployment holds on that one. What was written before deployments had names does.
+fn is_about(recorded: Option<&String>, deployment: Option<&str>) -> bool {
+    recorded.is_none_or(|recorded| deployment.is_none_or(|deployment| recorded == deployment))
+}
+
+/// The claim as the status records it.
+fn recorded<D: Declaration>(resource: &D, deployment: Option<&str>) -> Option<(Origin, D::Memory)> {
+    let status = resource.status().filter(|status| is_about(status.deployment.as_ref(), deployment))?;
+    Some((status.origin?, status.memory.clone()))
+}
+
+fn claim<D: Declaration>(resource: &D) -> Option<Claim<D::Memory>> {
+    serde_json::from_str(resource.annotations().get(CLAIM)?).ok()
+}
+
+/// The claim as it is stored before the status records it.
+fn claimed<D: Declaration>(resource: &D, deployment: Option<&str>) -> Option<(Origin, D::Memory)> {
+    let claim = claim(resource)?;
+    is_about(claim.deployment.as_ref(), deployment).then_some((claim.origin, claim.memory))
+}
+
+/// Whether a resource has claimed its object on that deployment.
+pub fn records<D: Declaration>(resource: &D, deployment: Option<&str>) -> bool {
+    recorded(resource, deployment).or_else(|| claimed(resource, deployment)).is_some()
 }
 
 impl<'a, R: Writable> Stored<'a, R> {
     /// A resource out of a cache.
     pub fn new(context: &'a Context, resource: R) -> Self {
         let api = context.api(resource.meta().namespace.as_deref().unwrap_or_default());
-        Self { context, api, resource }
+        Self { context, api, resource, deployment: None }
     }
 
     /// Whether the finalizer is there.
@@ -186,17 +218,34 @@ impl<'a, R: Writable> Stored<'a, R> {
 }
 
 impl<D: Declaration> Stored<'_, D> {
+    /// From here on it is about that deployment: what was remembered of another says nothing.
+    pub fn is_on(&mut self, deployment: Option<Arc<str>>) {
+        self.deployment = deployment;
+    }
+
     /// What is remembered: in the status, or, before there is one, in the claim.
     pub fn remembered(&self) -> (Option<Origin>, D::Memory) {
-        let status = self.resource.status();
-        if let Some(Status { origin: Some(origin), memory, .. }) = status {
-            return (Some(*origin), memory.clone());
+        let deployment = self.deployment.as_deref();
+        match self.recorded().or_else(|| claimed(&self.resource, deployment)) {
+            Some((origin, memory)) => (Some(origin), memory),
+            None => {
+                let status = self.resource.status();
+                let status = status.filter(|status| is_about(status.deployment.as_ref(), deployment));
+                (None, status.map(|status| status.memory.clone()).unwrap_or_default())
+            }
         }
-        let claim = self.resource.annotations().get(CLAIM);
-        match claim.and_then(|claim| serde_json::from_str::<Claim<D::Memory>>(claim).ok()) {
-            Some(Claim { origin, memory }) => (Some(origin), memory),
-            None => (None, status.map(|status| status.memory.clone()).unwrap_or_default()),
-        }
+    }
+
+    /// The claim as the status records it.
+    pub fn recorded(&self) -> Option<(Origin, D::Memory)> {
+        recorded(&self.resource, self.deployment.as_deref())
+    }
+
+    /// The deployment that what is remembered is about.
+    pub fn deployment(&self) -> Option<String> {
+        let of_status = || self.resource.status().and_then(|status| status.deployment.clone());
+        let of_claim = || self.only_claims().then(|| claim(&self.resource)?.deployment).flatten();
+        self.deployment.as_deref().map(str::to_owned).or_else(of_status).or_else(of_claim)
     }
 
     /// Takes a claim back that came to nothing: nothing was there, and nothing was made. Were it kept, what a person
@@ -211,8 +260,7 @@ impl<D: Declaration> Stored<'_, D> {
 
     /// Whether the claim is all there is: no status records it yet.
     pub fn only_claims(&self) -> bool {
-        let recorded = self.resource.status().is_some_and(|status| status.origin.is_some());
-        !recorded && self.resource.annotations().contains_key(CLAIM)
+        self.recorded().is_none() && self.resource.annotations().contains_key(CLAIM)
     }
 
     /// Stores the claim: with the finalizer, if the resource may not go just like that.
@@ -220,7 +268,8 @@ impl<D: Declaration> Stored<'_, D> {
         if !holds && *memory == D::Memory::default() && !self.resource.annotations().contains_key(CLAIM) {
             return Ok(());
         }
-        let claim = serde_json::to_string(&Claim { origin, memory }).unwrap_or_default();
+        let claim = Claim { origin, memory, deployment: self.deployment() };
+        let claim = serde_json::to_string(&claim).unwrap_or_default();
         self.patch(|resource| {
             let mut finalizers = resource.finalizers().to_vec();
             if holds && !finalizers.iter().any(|finalizer| finalizer == FINALIZER) {
@@ -236,11 +285,10 @@ impl<K: Kind> Journal<K> for Stored<'_, K::Resource> {
     type Error = StoreError;
 
     async fn begin(&mut self, origin: Origin, memory: &K::Memory) -> Result<(), StoreError> {
-        let mut status = self.resource.status().cloned().unwrap_or_default();
-        if status.origin.is_some_and(|recorded| recorded != origin) {
+        if self.recorded().is_some_and(|(recorded, _)| recorded != origin) {
             // What the status records counts before any claim.
-            status.origin = Some(origin);
-            return self.write_status(status).await;
+            let status = self.resource.status().cloned().unwrap_or_default();
+            return self.write_status(Status { origin: Some(origin), ..status }).await;
         }
         let holds = K::holds(&self.resource, Some(origin), memory);
         self.claim(origin, memory, holds).await
@@ -255,7 +303,8 @@ impl<K: Kind> Journal<K> for Stored<'_, K::Resource> {
         let mut status = self.resource.status().cloned().unwrap_or_default();
         status.memory = memory.clone();
         // Without the origin the memory would not be found again: the claim would be taken for newer.
-        status.origin = status.origin.or(origin);
+        status.origin = origin;
+        status.deployment = self.deployment();
         self.write_status(status).await
     }
 }

@@ -29,8 +29,7 @@ pub async fn tell<K: Kind>(
     for step in actions.clone().filter(|step| step.because == Because::AskedInVain) {
         context.event(resource, EventType::Warning, "AskedInVain", step.action.to_string()).await;
     }
-    let held_before = resource.status().is_some_and(|status| status.origin.is_some());
-    if !held_before && outcome.origin == Some(Origin::Adopted) {
+    if stored.recorded().is_none() && outcome.origin == Some(Origin::Adopted) {
         let note = format!("the {name} was there already and is managed from now on");
         context.event(resource, EventType::Normal, "Adopted", note).await;
     }

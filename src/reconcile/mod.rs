@@ -9,6 +9,7 @@ pub mod logins;
 pub mod outcome;
 mod server;
 pub mod snapshot;
+mod standing;
 
 use std::future::Future;
 
@@ -19,9 +20,10 @@ pub use self::{
     outcome::Outcome,
     server::{Identity, IsThere, Server},
     snapshot::{Look, Part},
+    standing::{Deployments, Mode, identify},
 };
 use crate::{
-    core::{Consent, Hold, Origin, Reason, Risk, Step, Verdict, policy::allow},
+    core::{Consent, Hold, Origin, Reason, Risk, Verdict, policy::allow},
     kinds::{Execution, Kind, Marked},
 };
 
@@ -144,15 +146,14 @@ pub async fn drive<K: Kind, J: Journal<K>>(
         };
         Ok((K::exists(&observed), K::marked(desired, &observed, &memory), allow(plan, deleting)))
     };
-    let takes_away = |steps: &[Step<K::Action>]| steps.iter().any(|step| step.risk != Risk::None);
     let looked = match plan(look).await {
         // What is taken away may take along what came since the look: such a plan is made again from a closer one.
-        Ok((_, _, allowed)) if !look.removing && takes_away(&allowed.plan.steps) => {
+        Ok((_, _, allowed)) if !look.removing && allowed.takes_away() => {
             plan(Look { removing: true, ..look }).await
         }
         other => other,
     };
-    let (existed, marked, allowed) = match looked {
+    let (existed, marked, mut allowed) = match looked {
         Ok(looked) => looked,
         Err(error) => {
             outcome.verdict =
@@ -177,6 +178,11 @@ pub async fn drive<K: Kind, J: Journal<K>>(
             outcome.origin = origin;
         }
         _ => {}
+    }
+    if allowed.takes_away()
+        && let Err(hold) = server.may_take_away().await
+    {
+        allowed.stop_before_taking_away(hold);
     }
     let origin = origin.unwrap_or(if existed { Origin::Adopted } else { Origin::Created });
     outcome.held = allowed.held;
