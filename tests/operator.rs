@@ -15,20 +15,25 @@ mod operator {
     mod connection;
     mod crash;
     mod deletion;
+    mod effective;
     mod encrypted;
     mod extra;
     mod identity;
     mod if_empty;
     mod interrupted;
+    mod kube_arangodb;
     mod kubectl;
     mod marks;
+    mod observe;
     mod own_password;
     mod ownership;
     mod passwords;
     mod quiet;
+    mod read_only;
     mod refused;
     mod rotation;
     mod secrecy;
     mod several;
+    mod superuser;
     mod waiting;
 }

@@ -11,13 +11,16 @@ pub mod connections;
 pub mod context;
 pub mod controller;
 pub mod deployments;
+pub mod drift;
 pub mod health;
 pub mod index;
 mod instance;
+pub mod kube_arangodb;
 pub mod metrics;
 mod own_password;
 pub mod pass;
 pub mod rbac;
+pub mod reach;
 pub mod removal;
 mod rotate;
 pub mod secrets;
@@ -48,6 +51,7 @@ use self::{
     index::Id,
 };
 use crate::{
+    arango::Route,
     for_each_kind,
     kinds::{Kind, Place},
 };
@@ -63,6 +67,8 @@ pub struct Settings {
     /// Who this operator is in the marks that users carry; by default the UID of the namespace kube-system, or of the
     /// first namespace that is watched.
     pub instance: Option<String>,
+    /// Where connections to ArangoDB go instead.
+    pub routes: Vec<Route>,
     /// Where `/livez` and `/readyz` are served.
     pub health: SocketAddr,
     /// Where `/metrics` is served.
@@ -93,7 +99,7 @@ pub async fn run(
 ) -> std::io::Result<()> {
     let mut kinds = vec![connections::KIND];
     for_each_kind!(K => kinds.push(K::NAME));
-    let context = Arc::new(Context::new(client, settings.namespaces.clone(), kinds));
+    let context = Arc::new(Context::new(client, settings.namespaces.clone(), settings.routes, kinds));
 
     let served = CancellationToken::new();
     let _served = served.clone().drop_guard();
@@ -131,6 +137,7 @@ pub async fn run(
 
     let mut tasks = JoinSet::new();
     let secrets = tokio::spawn(secrets::watch(Arc::clone(&context)));
+    let deployments = tokio::spawn(kube_arangodb::watch(Arc::clone(&context)));
     for start in starts {
         start(&mut tasks);
     }
@@ -162,6 +169,7 @@ pub async fn run(
         );
     }
     secrets.abort();
+    deployments.abort();
     context.connections.write().clear();
     Ok(())
 }

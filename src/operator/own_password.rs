@@ -15,6 +15,7 @@ use super::{
     context::Context,
     deployments::Told,
     index::Ref,
+    reach,
     secrets::NamespaceSecrets,
 };
 use crate::{
@@ -53,7 +54,7 @@ pub(super) async fn catch_up(
     if !is_refusal(error) {
         return Ok(None);
     }
-    let secret = &cluster.spec.auth.secret_ref.name;
+    let reach::Login::Account { secret, .. } = &connected.login else { return Ok(None) };
     let secrets = NamespaceSecrets::new(context, &resource.id.namespace);
     let Some((password, previous)) = both(&secrets, secret).await? else { return Ok(None) };
     let account = match &connected.settings.auth {

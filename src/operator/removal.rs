@@ -9,6 +9,7 @@ use super::{
     claims, connections,
     context::Context,
     controller::KindContext,
+    drift,
     index::{Id, Key, Ref},
     pass::{FRESH, Next, connected, hold_back, is_unknown, write},
     secrets::NamespaceSecrets,
@@ -16,7 +17,7 @@ use super::{
     tell::{call_for_a_person, tell},
 };
 use crate::{
-    core::{Hold, Reason, Verdict},
+    core::{DriftPolicy, Hold, Reason, Verdict},
     kinds::Kind,
     reconcile::{Look, Target, drive},
 };
@@ -34,6 +35,7 @@ pub async fn remove<K: Kind>(
         return Ok(Next::Gone);
     }
     let (origin, memory) = stored.remembered();
+    let policy = drift::policy(context, &stored.resource, cluster);
     let consent = K::consent(&stored.resource, origin);
     // A broken spec never blocks: what was never read was never managed.
     let desired = K::remembered(&stored.resource, &memory).or(desired);
@@ -56,18 +58,22 @@ pub async fn remove<K: Kind>(
             let why = "it was let go by annotation";
             return leave_behind::<K>(context, stored, &desired, why).await;
         }
-        Ok(Asks { paused: true, .. }) if K::is_unfinished(&memory) => {
+        Ok(Asks { paused, .. }) if paused || policy == DriftPolicy::Observe => {
+            let (why, way_out) = if paused {
+                ("the resource is paused", format!("remove the annotation {}", asks::PAUSED))
+            } else {
+                ("the drift policy is Observe", "set drift.policy to Correct".to_owned())
+            };
+            if !K::is_unfinished(&memory) {
+                return leave_behind::<K>(context, stored, &desired, why).await;
+            }
             let message = format!(
-                "the {} must be put back first where a change of it was cut off, and the resource is paused; remove \
-                 the annotation {}, or set {} to \"true\" to lose them",
+                "the {} must be put back first where a change of it was cut off, and {why}; {way_out}, or set {} to \
+                 \"true\" to lose them",
                 K::describe(&desired),
-                asks::PAUSED,
                 asks::RELEASE,
             );
             return block::<K>(context, stored, message).await;
-        }
-        Ok(Asks { paused: true, .. }) => {
-            return leave_behind::<K>(context, stored, &desired, "the resource was paused").await;
         }
         Ok(_) => {}
     }
@@ -101,7 +107,7 @@ pub async fn remove<K: Kind>(
     let since = Instant::now().checked_sub(FRESH).unwrap_or_else(Instant::now);
     let look = Look { since, removing: true };
     let origin = Some(origin);
-    let target = Target { desired: &desired, memory, origin, deleting: Some(consent), begun: true };
+    let target = Target { desired: &desired, memory, origin, deleting: Some(consent), begun: true, policy };
     let namespace = &*resource_ref.id.namespace;
     let secrets = NamespaceSecrets::new(context, namespace).for_owner(&stored.resource.clone(), false);
     let outcome = drive::<K, _>(&connection.server, &secrets, look, target, stored).await?;
@@ -116,7 +122,7 @@ pub async fn remove<K: Kind>(
         return leave_behind::<K>(context, stored, &desired, &outcome.verdict.message).await;
     }
     let told = outcome.verdict.reason == Reason::DeletionBlocked;
-    let verdict = Verdict { reason: Reason::DeletionBlocked, message: outcome.verdict.message };
+    let verdict = Verdict::from(Hold::new(Reason::DeletionBlocked, outcome.verdict.message));
     if !told {
         call_for_a_person::<K>(context, stored, verdict.reason, &verdict.message).await;
     }

@@ -7,6 +7,7 @@
 
 pub mod logins;
 pub mod outcome;
+mod read_only;
 mod server;
 pub mod snapshot;
 mod standing;
@@ -23,8 +24,8 @@ pub use self::{
     standing::{Deployments, Mode, identify},
 };
 use crate::{
-    core::{Consent, Hold, Origin, Reason, Risk, Verdict, policy::allow},
-    kinds::{Execution, Kind, Marked},
+    core::{Consent, DriftPolicy, Hold, Origin, Reason, Risk, drift, policy::allow},
+    kinds::{ExecuteError, Execution, Kind, Marked},
 };
 
 /// UID and resource version of a Secret.
@@ -115,6 +116,8 @@ pub struct Target<'a, K: Kind> {
     pub deleting: Option<Consent>,
     /// Whether the claim is stored already.
     pub begun: bool,
+    /// What is done about a difference. A deletion is carried out in any case: whoever calls decides on it.
+    pub policy: DriftPolicy,
 }
 
 /// One pass over one resource.
@@ -125,7 +128,7 @@ pub async fn drive<K: Kind, J: Journal<K>>(
     target: Target<'_, K>,
     journal: &mut J,
 ) -> Result<Outcome<K>, J::Error> {
-    let Target { desired, mut memory, mut origin, deleting, mut begun } = target;
+    let Target { desired, mut memory, mut origin, deleting, mut begun, policy } = target;
     let mut owned = origin.is_some();
     let mut outcome = Outcome::new(memory.clone(), origin);
     if let Some(hold) = K::protected(desired, server.account.as_deref()) {
@@ -139,30 +142,32 @@ pub async fn drive<K: Kind, J: Journal<K>>(
     };
 
     let plan = async |look| {
-        let observed = K::observe(server, secrets, look, desired).await?;
+        let found = K::observe(server, secrets, look, desired).await?;
         let plan = match deleting {
-            None => K::plan(desired, &observed, &memory),
-            Some(_) => K::removal(desired, &observed, &memory),
+            None => K::plan(desired, &found, &memory),
+            Some(_) => K::removal(desired, &found, &memory),
         };
-        Ok((K::exists(&observed), K::marked(desired, &observed, &memory), allow(plan, deleting)))
+        Ok((found, allow(plan, deleting)))
     };
+    let observes = deleting.is_none() && policy == DriftPolicy::Observe;
     let looked = match plan(look).await {
         // What is taken away may take along what came since the look: such a plan is made again from a closer one.
-        Ok((_, _, allowed)) if !look.removing && allowed.takes_away() => {
+        Ok((_, allowed)) if !look.removing && !observes && allowed.takes_away() => {
             plan(Look { removing: true, ..look }).await
         }
         other => other,
     };
-    let (existed, marked, mut allowed) = match looked {
+    let (found, mut allowed) = match looked {
         Ok(looked) => looked,
         Err(error) => {
-            outcome.verdict =
-                outcome::of_error(&error, &format!("look at the {}", K::describe(desired))).into();
+            let doing = format!("look at the {}", K::describe(desired));
+            outcome.verdict = read_only::explain(server, look, &error, &doing).await.into();
             return Ok(outcome);
         }
     };
+    let existed = K::exists(&found);
     outcome.existed = existed;
-    match (marked, origin, deleting) {
+    match (K::marked(desired, &found, &memory), origin, deleting) {
         (Marked::Others(hold), ..) | (Marked::Siblings(hold), None, _) => {
             outcome.verdict = hold.into();
             return Ok(outcome);
@@ -178,6 +183,19 @@ pub async fn drive<K: Kind, J: Journal<K>>(
             outcome.origin = origin;
         }
         _ => {}
+    }
+    let remarks = K::remarks(desired, &found, &memory);
+    let writes = allowed.plan.steps.iter().any(|step| K::is_on_server(&step.action));
+    let withheld = if observes {
+        Some(Reason::ActionsPending)
+    } else if writes && read_only::is_on(server, look).await {
+        Some(Reason::ServerReadOnly)
+    } else {
+        None
+    };
+    if let Some(reason) = withheld {
+        outcome.withhold(&K::describe(desired), allowed.plan, reason, remarks);
+        return Ok(outcome);
     }
     if allowed.takes_away()
         && let Err(hold) = server.may_take_away().await
@@ -202,7 +220,11 @@ pub async fn drive<K: Kind, J: Journal<K>>(
             }
             Err(error) => {
                 outcome.touched |= error.leaves_open();
-                hold = Some(outcome::of_execution(&error, &step.action.to_string()));
+                let doing = step.action.to_string();
+                hold = Some(match error {
+                    ExecuteError::Server(error) => read_only::explain(server, look, &error, &doing).await,
+                    ExecuteError::Held(hold) => hold,
+                });
                 break;
             }
         }
@@ -225,7 +247,7 @@ pub async fn drive<K: Kind, J: Journal<K>>(
         outcome.verdict = hold.into();
     } else {
         outcome.origin = Some(origin);
-        outcome.verdict = Verdict::ready(outcome::in_place(&K::describe(desired)));
+        outcome.verdict = drift::in_place(&K::describe(desired), remarks);
     }
     Ok(outcome)
 }

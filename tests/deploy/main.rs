@@ -8,6 +8,7 @@
     reason = "the helpers of tests fail as tests do"
 )]
 
+mod kube_arangodb;
 mod machine;
 
 use std::collections::BTreeSet;
@@ -23,6 +24,7 @@ use k8s_openapi::api::{
     apps::v1::Deployment,
     core::v1::{Pod, Secret},
     events::v1::Event,
+    rbac::v1::PolicyRule,
 };
 use kube::{
     Api, ResourceExt,
@@ -54,26 +56,39 @@ const RIGHTS: [(&str, &[&str], &[&str]); 4] = [
     ("events.k8s.io", &["events"], &["create", "patch"]),
 ];
 
+/// What it may do besides where `deploy/kube-arangodb` is applied as well.
+const KUBE_ARANGODB: [(&str, &[&str], &[&str]); 1] =
+    [("database.arangodb.com", &["arangodeployments"], &["list", "patch", "watch"])];
+
 fn rights() -> BTreeSet<Right> {
-    let each = |(group, resources, verbs): (&str, &[&str], &[&str])| {
+    rights_of(&RIGHTS)
+}
+
+fn rights_of(rules: &[(&str, &[&str], &[&str])]) -> BTreeSet<Right> {
+    let each = |(group, resources, verbs): &(&str, &[&str], &[&str])| {
         let pairs = resources.iter().flat_map(|resource| verbs.iter().map(move |verb| (*resource, *verb)));
         pairs.map(|(resource, verb)| Right::new(group, resource, verb)).collect::<Vec<_>>()
     };
-    RIGHTS.into_iter().flat_map(each).collect()
+    rules.iter().flat_map(each).collect()
 }
 
 #[test]
 fn the_rules_are_these() {
+    are_these(rbac::rules(), &RIGHTS);
+    are_these(rbac::kube_arangodb_rules(), &KUBE_ARANGODB);
+}
+
+fn are_these(rules: Vec<PolicyRule>, expected: &[(&str, &[&str], &[&str])]) {
     let strings = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let rules: Vec<_> = rbac::rules()
+    let rules: Vec<_> = rules
         .into_iter()
         .map(|rule| {
             assert_eq!((rule.resource_names, rule.non_resource_urls), (None, None));
             (rule.api_groups.unwrap(), rule.resources.unwrap(), rule.verbs)
         })
         .collect();
-    let expected: Vec<_> = RIGHTS
-        .into_iter()
+    let expected: Vec<_> = expected
+        .iter()
         .map(|(group, resources, verbs)| (strings(&[group]), strings(resources), strings(verbs)))
         .collect();
     assert_eq!(rules, expected);

@@ -132,6 +132,7 @@ fn specs(steps: impl Into<prop::collection::SizeRange>) -> impl Strategy<Value =
                     extra: extra.as_object().unwrap().clone(),
                     password,
                     deletion_policy: policy,
+                    drift: None,
                 }
             };
             steps.into_iter().map(|step| ArangoUser::new("person", spec(step))).collect()
@@ -149,6 +150,11 @@ pub(crate) fn story() -> impl Strategy<Value = Story<User>> {
 
 proptest! {
     #![proptest_config(law::config())]
+
+    #[test]
+    fn a_user_that_is_only_observed_changes_nothing_and_says_what_would_be_done(story in story()) {
+        law::observes(&story)?;
+    }
 
     #[test]
     fn a_user_converges_whatever_was_declared_before(story in story()) {

@@ -28,7 +28,7 @@ use super::{
 use crate::{
     arango::{self, Class, Client, NewUser, UserChange, UserInfo, What},
     core::{
-        Consent, Hold, Id, Level, Origin, Plan, Reason, Rights, UserName, condition::cut,
+        Consent, DriftPolicy, Hold, Id, Level, Origin, Plan, Reason, Rights, UserName, condition::cut,
         policy::consent_by_origin,
     },
     reconcile::{Look, Part, Secrets, Server, logins::Due},
@@ -59,6 +59,10 @@ impl Part for Users {
 
 impl super::Declaration for ArangoUser {
     type Memory = UserMemory;
+
+    fn drift_policy(&self) -> Option<DriftPolicy> {
+        self.spec.drift.as_ref()?.policy
+    }
 }
 
 impl Kind for User {
