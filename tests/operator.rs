@@ -23,7 +23,9 @@ mod operator {
     mod interrupted;
     mod kube_arangodb;
     mod kubectl;
+    mod logs;
     mod marks;
+    mod metrics;
     mod observe;
     mod own_password;
     mod ownership;

@@ -226,14 +226,12 @@ impl<D: Declaration> Stored<'_, D> {
     /// What is remembered: in the status, or, before there is one, in the claim.
     pub fn remembered(&self) -> (Option<Origin>, D::Memory) {
         let deployment = self.deployment.as_deref();
-        match self.recorded().or_else(|| claimed(&self.resource, deployment)) {
-            Some((origin, memory)) => (Some(origin), memory),
-            None => {
-                let status = self.resource.status();
-                let status = status.filter(|status| is_about(status.deployment.as_ref(), deployment));
-                (None, status.map(|status| status.memory.clone()).unwrap_or_default())
-            }
+        if let Some((origin, memory)) = self.recorded().or_else(|| claimed(&self.resource, deployment)) {
+            return (Some(origin), memory);
         }
+        let status = self.resource.status();
+        let status = status.filter(|status| is_about(status.deployment.as_ref(), deployment));
+        (None, status.map(|status| status.memory.clone()).unwrap_or_default())
     }
 
     /// The claim as the status records it.

@@ -24,7 +24,10 @@ pub use self::{
     standing::{Deployments, Mode, identify},
 };
 use crate::{
-    core::{Consent, DriftPolicy, Hold, Origin, Reason, Risk, drift, policy::allow},
+    core::{
+        Consent, DriftPolicy, Hold, Origin, Reason, Risk, drift,
+        policy::{Allowed, allow},
+    },
     kinds::{ExecuteError, Execution, Kind, Marked},
 };
 
@@ -132,8 +135,7 @@ pub async fn drive<K: Kind, J: Journal<K>>(
     let mut owned = origin.is_some();
     let mut outcome = Outcome::new(memory.clone(), origin);
     if let Some(hold) = K::protected(desired, server.account.as_deref()) {
-        outcome.verdict = hold.into();
-        return Ok(outcome);
+        return Ok(outcome.held_by(hold));
     }
     // Writes to one server user form one queue; the look is inside, so that no plan is older than the last write.
     let _turn = match K::writes_to(desired) {
@@ -161,39 +163,21 @@ pub async fn drive<K: Kind, J: Journal<K>>(
         Ok(looked) => looked,
         Err(error) => {
             let doing = format!("look at the {}", K::describe(desired));
-            outcome.verdict = read_only::explain(server, look, &error, &doing).await.into();
-            return Ok(outcome);
+            return Ok(outcome.held_by(read_only::explain(server, look, &error, &doing).await));
         }
     };
     let existed = K::exists(&found);
     outcome.existed = existed;
-    match (K::marked(desired, &found, &memory), origin, deleting) {
-        (Marked::Others(hold), ..) | (Marked::Siblings(hold), None, _) => {
-            outcome.verdict = hold.into();
-            return Ok(outcome);
-        }
-        (Marked::Unmade, Some(Origin::Created), Some(_)) => {
-            let message = format!("the {} was made by somebody else", K::describe(desired));
-            outcome.verdict = Hold::new(Reason::Conflict, message).into();
-            return Ok(outcome);
-        }
-        // Claimed to be made, and made by somebody else before we came to it: claimed anew, as what it is.
-        (Marked::Unmade, Some(Origin::Created), None) => {
-            (origin, begun, owned) = (Some(Origin::Adopted), false, false);
+    match by_mark::<K>(desired, &found, &memory, origin, deleting) {
+        Err(hold) => return Ok(outcome.held_by(hold)),
+        Ok(Some(claimed)) => {
+            (origin, begun, owned) = (Some(claimed), false, false);
             outcome.origin = origin;
         }
-        _ => {}
+        Ok(None) => {}
     }
     let remarks = K::remarks(desired, &found, &memory);
-    let writes = allowed.plan.steps.iter().any(|step| K::is_on_server(&step.action));
-    let withheld = if observes {
-        Some(Reason::ActionsPending)
-    } else if writes && read_only::is_on(server, look).await {
-        Some(Reason::ServerReadOnly)
-    } else {
-        None
-    };
-    if let Some(reason) = withheld {
+    if let Some(reason) = withheld::<K>(server, look, observes, &allowed).await {
         outcome.withhold(&K::describe(desired), allowed.plan, reason, remarks);
         return Ok(outcome);
     }
@@ -250,4 +234,41 @@ pub async fn drive<K: Kind, J: Journal<K>>(
         outcome.verdict = drift::in_place(&K::describe(desired), remarks);
     }
     Ok(outcome)
+}
+
+/// What an object's mark says of whose it is: that it is not ours, or that it has to be claimed anew. What was claimed to
+/// be made, and was made by somebody else before we came to it, is adopted, or let go.
+fn by_mark<K: Kind>(
+    desired: &K::Desired,
+    found: &K::Observed,
+    memory: &K::Memory,
+    origin: Option<Origin>,
+    deleting: Option<Consent>,
+) -> Result<Option<Origin>, Hold> {
+    match (K::marked(desired, found, memory), origin, deleting) {
+        (Marked::Others(hold), ..) | (Marked::Siblings(hold), None, _) => Err(hold),
+        (Marked::Unmade, Some(Origin::Created), Some(_)) => {
+            let message = format!("the {} was made by somebody else", K::describe(desired));
+            Err(Hold::new(Reason::Conflict, message))
+        }
+        (Marked::Unmade, Some(Origin::Created), None) => Ok(Some(Origin::Adopted)),
+        _ => Ok(None),
+    }
+}
+
+/// Why nothing may be written now, if so.
+async fn withheld<K: Kind>(
+    server: &Server,
+    look: Look,
+    observes: bool,
+    allowed: &Allowed<K::Action>,
+) -> Option<Reason> {
+    let writes = allowed.plan.steps.iter().any(|step| K::is_on_server(&step.action));
+    if observes {
+        Some(Reason::ActionsPending)
+    } else if writes && read_only::is_on(server, look).await {
+        Some(Reason::ServerReadOnly)
+    } else {
+        None
+    }
 }
