@@ -19,6 +19,7 @@ mod operator {
     mod deletion;
     mod effective;
     mod encrypted;
+    mod extra;
     mod identity;
     mod if_empty;
     mod interrupted;
@@ -26,12 +27,16 @@ mod operator {
     mod kubectl;
     mod logs;
     mod maintenance;
+    mod marks;
     mod metrics;
     mod observe;
+    mod own_password;
     mod ownership;
+    mod passwords;
     mod quiet;
     mod read_only;
     mod refused;
+    mod rotation;
     mod secrecy;
     mod several;
     mod superuser;

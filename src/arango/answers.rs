@@ -106,11 +106,17 @@ pub(super) struct Engine {
     pub(super) name: String,
 }
 
-/// The answer to a login. The token is not read here, only that there is one.
+/// The answer to a login. The token is not kept, only that there is one.
 #[derive(Deserialize)]
 pub(super) struct LoginAnswer {
-    #[serde(rename = "jwt")]
-    _jwt: serde::de::IgnoredAny,
+    jwt: String,
+}
+
+impl LoginAnswer {
+    /// Whether it is a token at all: three parts with dots between. A server without authentication sends a word.
+    pub(super) fn is_token(&self) -> bool {
+        self.jwt.split('.').count() == 3
+    }
 }
 
 /// How a server is; every key may be missing (reference: information, status).

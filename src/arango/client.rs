@@ -69,6 +69,18 @@ pub struct UserChange {
     pub extra: Option<Map<String, Value>>,
 }
 
+/// What a login says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Login {
+    /// The password is the user's.
+    Taken,
+    /// It isn't, or there is no such user, or he is not active.
+    Refused,
+    /// The server has no authentication: it says so with 404, from 3.12.6 on with something that is no token
+    /// (reference: authentication, login).
+    NotNeeded,
+}
+
 impl Client {
     /// A client over a transport, a [`super::Pool`] most of the time.
     pub fn new(transport: impl Transport + 'static) -> Self {
@@ -107,7 +119,7 @@ impl Client {
     }
 
     /// Waits, by the transport's clock.
-    pub(super) async fn pause(&self, time: Duration) {
+    pub async fn pause(&self, time: Duration) {
         self.transport.pause(time).await;
     }
 
@@ -322,9 +334,9 @@ impl Client {
         Ok(self.get::<Engine>("/_db/_system/_api/engine").await?.name)
     }
 
-    /// Whether a password is a user's, by logging in as him (reference: authentication, login). An inactive
-    /// user is `false` too. Authentication switched off answers 404, [`super::What::Other`].
-    pub async fn verify_password(&self, user: &UserName, password: &SecretString) -> Result<bool, Error> {
+    /// Logs in as a user, beside the connection's own login (reference: authentication, login). The token is thrown
+    /// away. A user who is not active is refused.
+    pub async fn log_in(&self, user: &UserName, password: &SecretString) -> Result<Login, Error> {
         let request = login_request(user.as_str(), password);
         let (method, path) = (request.method.clone(), request.path.clone());
         let response = self.send(request).await?;
@@ -332,12 +344,19 @@ impl Client {
             StatusCode::OK => {
                 // A success without a token is no login: something else answers there.
                 serde_json::from_slice::<LoginAnswer>(&response.body)
-                    .map(|_| true)
+                    .map(|answer| if answer.is_token() { Login::Taken } else { Login::NotNeeded })
                     .map_err(|error| Error::not_understood(method, path, &error))
             }
-            StatusCode::UNAUTHORIZED => Ok(false),
+            StatusCode::UNAUTHORIZED => Ok(Login::Refused),
+            StatusCode::NOT_FOUND => Ok(Login::NotNeeded),
             status => Err(Error::answer(method, path, status, &response.body)),
         }
+    }
+
+    /// Whether a password is proven to be a user's. An inactive user is `false` too, and so is everybody on a server
+    /// without authentication.
+    pub async fn verify_password(&self, user: &UserName, password: &SecretString) -> Result<bool, Error> {
+        Ok(self.log_in(user, password).await? == Login::Taken)
     }
 
     async fn grant(&self, path: String, level: Level) -> Result<(), Error> {

@@ -29,7 +29,7 @@ mod transport;
 
 pub use answers::{Availability, CollectionInfo, Role, ServerInfo, Status, UserInfo, Version};
 pub use auth::Auth;
-pub use client::{Client, DatabaseOptions, NewUser, UserChange};
+pub use client::{Client, DatabaseOptions, Login, NewUser, UserChange};
 pub use cluster::{Advertised, Cluster, Deployment, ServerMaintenance, Supervision, Targets};
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{Answer, Class, Error, Reason, What, class_of};

@@ -25,6 +25,10 @@ pub struct RunArgs {
     /// Watch this namespace only. Repeat it, or separate by commas, for several. All namespaces if left out.
     #[arg(long, env = "ARANGO_OPERATOR_NAMESPACE", value_name = "NAMESPACE", value_delimiter = ',', value_parser = NonEmptyStringValueParser::new())]
     namespace: Vec<String>,
+    /// Who this operator is in the marks that it leaves with users: another operator's are never touched. The UID of the
+    /// namespace kube-system if left out; with --namespace, that of the first one.
+    #[arg(long, env = "ARANGO_OPERATOR_INSTANCE", value_name = "TEXT", value_parser = instance)]
+    instance: Option<String>,
     /// Connect elsewhere for endpoints with that HOST and PORT, as curl's --connect-to does: for names that are not known
     /// where the operator runs, or for forwarded ports. Certificates and all else stay those of the endpoint.
     /// Repeatable.
@@ -98,6 +102,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     tokio::spawn(cancel_on_signal(stop.clone())?);
     let settings = Settings {
         namespaces: args.namespace,
+        instance: args.instance,
         routes: args.connect_to,
         health: args.health_addr,
         metrics: args.metrics_addr,
@@ -110,6 +115,15 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     .await
     .context("could not serve health and metrics")?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A text that can be told from others by those who read a mark.
+fn instance(text: &str) -> Result<String, String> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:/".contains(c);
+    if text.is_empty() || text.len() > 64 || !text.chars().all(is_plain) {
+        return Err("it has to be 1 to 64 letters, digits and -_.:/".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 /// What is logged.

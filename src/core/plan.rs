@@ -28,6 +28,10 @@ pub enum Because {
     NoLongerDeclared,
     /// The resource is being deleted.
     Deleted,
+    /// A person asked for it by annotation.
+    Asked,
+    /// A person asked for something by annotation that can't be done: an Event says so, once.
+    AskedInVain,
     /// An earlier plan was interrupted here.
     Interrupted,
     /// Bookkeeping that makes the steps after it safe to interrupt.
@@ -49,6 +53,8 @@ impl fmt::Display for Because {
             Self::SecretChanged => "the Secret changed",
             Self::NoLongerDeclared => "no longer declared",
             Self::Deleted => "the resource is being deleted",
+            Self::Asked => "asked for",
+            Self::AskedInVain => "asked for in vain",
             Self::Interrupted => "interrupted earlier",
             Self::Bookkeeping => "bookkeeping",
         })

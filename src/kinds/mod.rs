@@ -126,6 +126,19 @@ pub enum Execution {
     NotYet(Hold),
 }
 
+/// Whose an object is by a mark that it carries, beside what its resource remembers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Marked {
+    /// Nothing is known by a mark: there is no object, it is ours, or its kind carries none.
+    Silent,
+    /// It carries none, and by what is remembered it would, had we made it.
+    Unmade,
+    /// Another resource's of ours, which is still there.
+    Siblings(Hold),
+    /// Another operator's.
+    Others(Hold),
+}
+
 /// A kind of object on a server, and how a resource declares one.
 ///
 /// `desired`, `plan`, `removal` and `consent` are pure. An action that is cut off anywhere, or carried out twice,
@@ -190,6 +203,11 @@ pub trait Kind: Sized + Send + Sync + 'static {
 
     /// Whether the object is there.
     fn exists(observed: &Self::Observed) -> bool;
+
+    /// Whose the object is by its mark.
+    fn marked(_: &Self::Desired, _: &Self::Observed, _: &Self::Memory) -> Marked {
+        Marked::Silent
+    }
 
     /// The steps from what is observed to what is desired.
     fn plan(desired: &Self::Desired, observed: &Self::Observed, memory: &Self::Memory) -> Plan<Self::Action>;

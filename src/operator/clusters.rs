@@ -30,6 +30,7 @@ use super::{
     index::{Entry, Key, Ref, id_of},
     inspect::{Inspected, coordinators, inspect},
     maintenance::{end_maintenance, look_after},
+    own_password::ask_or_catch_up,
     reach::needs,
     store::{StoreError, Stored},
     tell::call_for_a_person_about,
@@ -235,13 +236,18 @@ async fn pass(
         Ok(connected) => {
             let asked = reconcile_at.as_ref().filter(|text| Some(*text) != before.reconcile_at.as_ref());
             let obeyed = asked.is_none_or(|text| connected.compare_now(context, text));
-            let told = ask(connected, was_ready).await;
+            let (connected, told, hold) =
+                ask_or_catch_up(context, resource, cluster, Arc::clone(connected), was_ready).await;
+            let connected = &connected;
             deployments::learn(context, &resource.id, cluster, connected, &told);
             standing = connected.server.standing();
             let probed = matches!(told, Ok(Some(_)));
             let found = told.as_ref().ok().and_then(Option::as_ref).map(|told| told.deployment.clone());
             status.deployment = deployments::write(found.or(status.deployment), standing.as_ref());
-            let judged = judge(told.map(|_| ()), &connected.coordinators(), connected);
+            let judged = match hold {
+                Some(hold) => hold.into(),
+                None => judge(told.map(|_| ()), &connected.coordinators(), connected),
+            };
             let judged = deployments::remark(judged, standing.as_ref());
             let (verdict, connection) = if judged.is_ready() {
                 inspected = inspect(context, &resource.id, connected, &before).await;

@@ -17,8 +17,10 @@ use super::{
     deployments::Told,
     index::{Entry, Id, Key, Ref},
     inspect::Inspection,
+    instance::identified,
     reach::{Login, Reach, needs},
     secrets::NamespaceSecrets,
+    verify,
 };
 use crate::{
     arango::{self, Client, Connection, CoordinatorState, Pool},
@@ -54,6 +56,8 @@ pub struct Connected {
     pub interval: Duration,
     cluster: Ref,
     pool: Pool,
+    /// How it was made.
+    pub(super) settings: Connection,
     /// How it logs in.
     pub login: Login,
     /// What is to be known of whoever runs the deployment.
@@ -237,17 +241,19 @@ pub async fn establish(
     };
     let unusable =
         |error| Hold::invalid(format!("{error}; correct the Secrets that spec.tls and spec.auth name"));
-    let pool = Pool::new(connection).map_err(unusable)?;
+    let pool = Pool::new(connection.clone()).map_err(unusable)?;
 
     let end = CancellationToken::new();
+    let server = Server::new(Client::new(pool.clone()), account).verifying(interval);
     let connected = Arc::new(Connected {
-        server: Server::new(Client::new(pool.clone()), account),
+        server: identified(server, context),
         whereabouts,
         interval,
         login,
         note: Mutex::new(note),
         cluster: resource.clone(),
         pool,
+        settings: connection,
         fingerprint,
         tick: Mutex::new(Instant::now()),
         probed: Mutex::new(None),
@@ -256,6 +262,7 @@ pub async fn establish(
         trouble: Mutex::new(None),
         _tasks: end.clone().drop_guard(),
     });
+    verify::passwords(context, &connected, interval, end.clone());
     connected.watch_over(context, interval, end);
     {
         let mut connections = context.connections.write();

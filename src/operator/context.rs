@@ -69,6 +69,8 @@ pub struct Context {
     pub client: Client,
     /// The namespaces that are watched; all if there are none.
     pub namespaces: Vec<String>,
+    /// Who this operator is in the marks that it leaves; known once decisions may be made.
+    pub instance: OnceLock<String>,
     /// Reverse look-ups.
     pub index: Mutex<Index>,
     /// Queues of resources to be looked at.
@@ -142,6 +144,7 @@ impl Context {
             recorder: Recorder::new(client.clone(), reporter),
             client,
             namespaces,
+            instance: OnceLock::new(),
             index: Mutex::default(),
             wakes,
             unfilled: watch::Sender::new(caches),

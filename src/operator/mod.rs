@@ -17,17 +17,21 @@ pub mod gauges;
 pub mod health;
 pub mod index;
 pub mod inspect;
+mod instance;
 pub mod kube_arangodb;
 pub mod maintenance;
 pub mod metrics;
+mod own_password;
 pub mod pass;
 pub mod rbac;
 pub mod reach;
 pub mod removal;
+mod rotate;
 pub mod secrets;
 pub mod store;
 pub mod tell;
 pub mod undeclared;
+mod verify;
 pub mod wake;
 pub mod watch;
 pub mod written;
@@ -69,6 +73,9 @@ const DRAIN: Duration = Duration::from_secs(20);
 pub struct Settings {
     /// The namespaces to watch; all if there are none.
     pub namespaces: Vec<String>,
+    /// Who this operator is in the marks that users carry; by default the UID of the namespace kube-system, or of the
+    /// first namespace that is watched.
+    pub instance: Option<String>,
     /// Where connections to ArangoDB go instead.
     pub routes: Vec<Route>,
     /// Where `/livez` and `/readyz` are served.
@@ -160,7 +167,10 @@ pub async fn run(
     }
     tokio::select! {
         () = stop.cancelled() => {}
-        () = context.caches_are_filled() => {
+        () = async {
+            instance::learn(&context, settings.instance).await;
+            context.caches_are_filled().await;
+        } => {
             // References are resolved across kinds, so the index is complete only when all caches are.
             for index in index {
                 index(&context);

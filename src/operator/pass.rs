@@ -19,7 +19,7 @@ use super::{
     undeclared,
 };
 use crate::{
-    core::{Consent, DriftPolicy, Hold, Origin, Reason, Status, Verdict, condition::conditions},
+    core::{Because, Consent, DriftPolicy, Hold, Origin, Reason, Status, Verdict, condition::conditions},
     kinds::Kind,
     reconcile::{Look, Target, drive, snapshot::SETTLING},
 };
@@ -163,7 +163,8 @@ async fn look_after<K: Kind>(
     let name = K::describe(&desired);
     tell::<K>(context, stored, &outcome, &name, was_ready).await;
     let became_ready = outcome.verdict.is_ready() && !was_ready;
-    let (verdict, acted) = (outcome.verdict.clone(), !outcome.done.is_empty());
+    let verdict = outcome.verdict.clone();
+    let acted = outcome.done.iter().any(|step| step.because != Because::Bookkeeping);
     if !acted && !verdict.is_ready() && is_too_early::<K>(context, resource_ref, resource, verdict.reason) {
         return Ok(Next::Soon);
     }

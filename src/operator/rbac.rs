@@ -21,7 +21,7 @@ pub const NAMESPACE: &str = "arango-operator";
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 
-/// Every right of the operator. The same for one namespace and for all.
+/// Every right of the operator for one namespace, and for all but [`identity`].
 pub fn rules() -> Vec<PolicyRule> {
     let all = [vec![cluster()], kinds()].concat();
     let statuses: Vec<_> = all.iter().map(|plural| format!("{plural}/status")).collect();
@@ -30,12 +30,20 @@ pub fn rules() -> Vec<PolicyRule> {
         // RBAC can't say "metadata only"; nothing of ours writes a spec.
         rule(GROUP, &all, &["get", "list", "patch", "watch"]),
         rule(GROUP, &statuses, &["update"]),
-        // Watched by metadata, read when needed. Generated passwords and the Secrets for applications are created, and
-        // these are kept up to date; no other is ever written.
+        // Watched by metadata, read when needed. Generated passwords and the Secrets for applications are created, and kept
+        // up to date in Secrets that are the operator's own; RBAC can't tell those from others.
         rule("", &["secrets".to_owned()], &["create", "get", "list", "patch", "watch"]),
         // The second of several equal Events is counted in the first.
         rule("events.k8s.io", &["events".to_owned()], &["create", "patch"]),
     ]
+}
+
+/// Reading the namespace that says who the operator is: kube-system, or, in a Role, the one that it is for.
+pub fn identity(everywhere: bool) -> PolicyRule {
+    PolicyRule {
+        resource_names: everywhere.then(|| vec!["kube-system".to_owned()]),
+        ..rule("", &["namespaces".to_owned()], &["get"])
+    }
 }
 
 /// The rights for `spec.deploymentRef`, in roles of their own: who has no kube-arangodb doesn't give them away.
@@ -80,11 +88,12 @@ fn service_binding() -> ClusterRole {
 /// The files of the folder `deploy/` that are generated, by path: the YAML that they contain.
 pub fn files() -> anyhow::Result<Vec<(&'static str, String)>> {
     let [view, edit] = people();
-    let everywhere = [for_all(NAME, rules())?, yaml(&view)?, yaml(&edit)?, yaml(&service_binding())?];
+    let all = [rules(), vec![identity(true)]].concat();
+    let everywhere = [for_all(NAME, all)?, yaml(&view)?, yaml(&edit)?, yaml(&service_binding())?];
     let optional = format!("{NAME}-kube-arangodb");
     Ok(vec![
         ("rbac.yaml", everywhere.join("---\n")),
-        ("namespaced/rbac.yaml", for_one(NAME, rules())?),
+        ("namespaced/rbac.yaml", for_one(NAME, [rules(), vec![identity(false)]].concat())?),
         ("kube-arangodb/rbac.yaml", for_all(&optional, kube_arangodb_rules())?),
         ("namespaced/kube-arangodb/rbac.yaml", for_one(&optional, kube_arangodb_rules())?),
     ])

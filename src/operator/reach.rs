@@ -7,6 +7,7 @@ use super::{
     context::Context,
     index::{Id, Key},
     kube_arangodb,
+    own_password::refuse_empty,
     secrets::NamespaceSecrets,
 };
 use crate::{
@@ -136,6 +137,8 @@ impl Reach {
             Login::Account { secret, method } => {
                 let (user, _) = secrets.read(secret, "username").await?;
                 let (password, _) = secrets.read(secret, "password").await?;
+                refuse_empty(secret, "username", &user)?;
+                refuse_empty(secret, "password", &password)?;
                 let user = user.expose_secret().to_owned();
                 let auth = match method {
                     AuthMethod::Jwt => Auth::Jwt { user: user.clone(), password },

@@ -118,6 +118,7 @@ pub async fn remove<K: Kind>(
     let look = Look { since, removing: true };
     let origin = Some(origin);
     let target = Target { desired: &desired, memory, origin, deleting: Some(consent), begun: true, policy };
+    let secrets = secrets.for_owner(&stored.resource.clone(), false);
     let outcome = drive::<K, _>(&connection.server, &secrets, look, target, stored).await?;
     let name = K::describe(&desired);
     tell::<K>(context, stored, &outcome, &name, false).await;
@@ -125,6 +126,9 @@ pub async fn remove<K: Kind>(
         stored.release().await?;
         context.wake(&Key::Object(cluster.clone(), K::object(&desired)));
         return Ok(Next::Gone);
+    }
+    if outcome.verdict.reason == Reason::Conflict {
+        return leave_behind::<K>(context, stored, &desired, &outcome.verdict.message).await;
     }
     let told = outcome.verdict.reason == Reason::DeletionBlocked;
     let verdict = Verdict::from(Hold::new(Reason::DeletionBlocked, outcome.verdict.message));

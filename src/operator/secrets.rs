@@ -22,7 +22,7 @@ use super::{
 use crate::{
     core::{Hold, Reason},
     kinds::user::binding::SECRET_TYPE,
-    reconcile::{Secrets, Version},
+    reconcile::{Generated, Secrets, Version},
 };
 
 /// Marks a Secret as written by us, for namespace/name of an ArangoUser.
@@ -56,21 +56,22 @@ impl SecretVersions {
         metadata.map(PartialObjectMetaExt::into_response_partial).collect()
     }
 
-    /// Learns a version; whether it is news. The watch may tell of one that we have overwritten since.
+    /// Learns a version; whether it is news. One before what is known is not: the watch tells of every version, also of
+    /// those that we wrote ourselves and have learned of already.
     fn learn(&self, id: &Id, version: Version) -> bool {
-        let number = |version: &Version| version.1.parse::<u64>().ok();
         let mut versions = self.versions.lock();
-        let is_news = versions.get(id).is_none_or(|known| {
-            known.0 != version.0
-                || number(known)
-                    .zip(number(&version))
-                    .map_or(known.1 != version.1, |(known, new)| known < new)
-        });
-        if is_news {
-            versions.insert(id.clone(), version);
+        if versions.get(id).is_some_and(|known| is_before(&version, known)) {
+            return false;
         }
-        is_news
+        versions.insert(id.clone(), version.clone()) != Some(version)
     }
+}
+
+/// Whether it is an earlier version of the same Secret. Compared as numbers, which versions are in every API server on
+/// etcd; where one isn't, what comes last counts.
+fn is_before((uid, version): &Version, (known_uid, known): &Version) -> bool {
+    let number = |version: &str| version.parse::<u64>().ok();
+    uid == known_uid && matches!((number(version), number(known)), (Some(new), Some(known)) if new < known)
 }
 
 /// The version of a Secret.
@@ -130,10 +131,10 @@ pub async fn watch(context: Arc<Context>) {
 
 /// The Secrets of one namespace, on behalf of one resource.
 pub struct NamespaceSecrets<'a> {
-    context: &'a Context,
-    namespace: &'a str,
+    pub(super) context: &'a Context,
+    pub(super) namespace: &'a str,
     /// Whose password is generated: written as the owner.
-    owner: Option<(Id, Option<OwnerReference>)>,
+    pub(super) owner: Option<(Id, Option<OwnerReference>)>,
     /// The Secret that applications are given: made with its own type, which can't be changed later.
     binding: Option<String>,
 }
@@ -226,8 +227,7 @@ impl<'a> NamespaceSecrets<'a> {
         if let Some(secret) = self.fetch(name).await? {
             return self.keep(owner, &secret);
         }
-        let password: String =
-            rand::rng().sample_iter(Alphanumeric).take(length as usize).map(char::from).collect();
+        let password = password(length);
         let secret = Secret {
             metadata: ObjectMeta {
                 name: Some(name.to_owned()),
@@ -258,7 +258,7 @@ impl<'a> NamespaceSecrets<'a> {
     }
 
     /// Takes a Secret that is there for the one to write, if it is ours.
-    fn keep(&self, owner: &Id, secret: &Secret) -> Result<(), Hold> {
+    pub(super) fn keep(&self, owner: &Id, secret: &Secret) -> Result<(), Hold> {
         let name = secret.name_any();
         if secret.annotations().get(OWNER) != Some(&owner.to_string()) {
             return Err(Hold::new(
@@ -280,7 +280,12 @@ impl<'a> NamespaceSecrets<'a> {
     }
 }
 
-fn missing(name: &str, key: &str) -> Hold {
+/// Letters and digits.
+pub(super) fn password(length: u32) -> String {
+    rand::rng().sample_iter(Alphanumeric).take(length as usize).map(char::from).collect()
+}
+
+pub(super) fn missing(name: &str, key: &str) -> Hold {
     Hold::new(
         Reason::SecretMissing,
         format!(
@@ -315,5 +320,29 @@ impl Secrets for NamespaceSecrets<'_> {
         length: u32,
     ) -> BoxFuture<'a, Result<(), Hold>> {
         self.make(name, key, user, length).boxed()
+    }
+
+    fn generated<'a>(&'a self, name: &'a str, key: &'a str) -> BoxFuture<'a, Result<Generated, Hold>> {
+        self.look_into(name, key).boxed()
+    }
+
+    fn propose<'a>(
+        &'a self,
+        name: &'a str,
+        key: &'a str,
+        since: &'a Generated,
+        length: u32,
+    ) -> BoxFuture<'a, Result<Generated, Hold>> {
+        self.add_next(name, key, since, length).boxed()
+    }
+
+    fn promote<'a>(
+        &'a self,
+        name: &'a str,
+        key: &'a str,
+        since: &'a Generated,
+        rotated: &'a str,
+    ) -> BoxFuture<'a, Result<Generated, Hold>> {
+        self.move_next(name, key, since, rotated).boxed()
     }
 }

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::context::{Context, kind_of};
 use crate::{
-    core::Origin,
+    core::{Origin, Status},
     kinds::{Declaration, Kind},
     reconcile::Journal,
 };
@@ -263,7 +263,7 @@ impl<D: Declaration> Stored<'_, D> {
 
     /// Stores the claim: with the finalizer, if the resource may not go just like that.
     pub async fn claim(&mut self, origin: Origin, memory: &D::Memory, holds: bool) -> Result<(), StoreError> {
-        if !holds && *memory == D::Memory::default() {
+        if !holds && *memory == D::Memory::default() && !self.resource.annotations().contains_key(CLAIM) {
             return Ok(());
         }
         let claim = Claim { origin, memory, deployment: self.deployment() };
@@ -283,6 +283,11 @@ impl<K: Kind> Journal<K> for Stored<'_, K::Resource> {
     type Error = StoreError;
 
     async fn begin(&mut self, origin: Origin, memory: &K::Memory) -> Result<(), StoreError> {
+        if self.recorded().is_some_and(|(recorded, _)| recorded != origin) {
+            // What the status records counts before any claim.
+            let status = self.resource.status().cloned().unwrap_or_default();
+            return self.write_status(Status { origin: Some(origin), ..status }).await;
+        }
         let holds = K::holds(&self.resource, Some(origin), memory);
         self.claim(origin, memory, holds).await
     }

@@ -35,6 +35,9 @@ pub async fn tell<K: Kind>(
     }
     let list = |steps: &mut dyn Iterator<Item = String>| steps.collect::<Vec<_>>().join("; ");
 
+    for step in actions.clone().filter(|step| step.because == Because::AskedInVain) {
+        context.event(resource, EventType::Warning, "AskedInVain", step.action.to_string()).await;
+    }
     note_pending::<K>(context, stored, &outcome.verdict, was_ready).await;
     let held_before = stored.recorded().is_some();
     if !held_before && outcome.origin == Some(Origin::Adopted) {

@@ -5,6 +5,7 @@
 //! [`drive`] is the only code that executes a plan. What differs between its callers is handed in: where passwords
 //! come from ([`Secrets`]) and where a claim and a record are stored ([`Journal`]).
 
+pub mod logins;
 pub mod outcome;
 mod read_only;
 mod server;
@@ -18,13 +19,16 @@ use secrecy::SecretString;
 
 pub use self::{
     outcome::Outcome,
-    server::Server,
+    server::{Identity, IsThere, Server},
     snapshot::{Look, Part},
     standing::{Deployments, Mode},
 };
 use crate::{
-    core::{Consent, DriftPolicy, Hold, Origin, Reason, Risk, drift, policy::allow},
-    kinds::{ExecuteError, Execution, Kind},
+    core::{
+        Consent, DriftPolicy, Hold, Origin, Reason, Risk, drift,
+        policy::{Allowed, allow},
+    },
+    kinds::{ExecuteError, Execution, Kind, Marked},
 };
 
 /// UID and resource version of a Secret.
@@ -51,6 +55,39 @@ pub trait Secrets: Send + Sync {
         user: &'a str,
         length: u32,
     ) -> BoxFuture<'a, Result<(), Hold>>;
+
+    /// What a generated Secret of the same owner says beside its password.
+    fn generated<'a>(&'a self, name: &'a str, key: &'a str) -> BoxFuture<'a, Result<Generated, Hold>>;
+
+    /// Makes another password and stores it beside the one of `key`, unless the Secret changed since.
+    fn propose<'a>(
+        &'a self,
+        name: &'a str,
+        key: &'a str,
+        since: &'a Generated,
+        length: u32,
+    ) -> BoxFuture<'a, Result<Generated, Hold>>;
+
+    /// Puts the password beside it in the place of `key`'s, and notes which wish that fulfils, unless the Secret
+    /// changed since.
+    fn promote<'a>(
+        &'a self,
+        name: &'a str,
+        key: &'a str,
+        since: &'a Generated,
+        rotated: &'a str,
+    ) -> BoxFuture<'a, Result<Generated, Hold>>;
+}
+
+/// A generated Secret, as far as it is about replacing its password.
+#[derive(Debug, Clone)]
+pub struct Generated {
+    /// The next password, if one is there.
+    pub next: Option<SecretString>,
+    /// The wish for another password that was fulfilled last.
+    pub rotated: Option<String>,
+    /// The version that this is of.
+    pub version: Version,
 }
 
 /// Where a resource's claim is stored before the first write, and its records in between.
@@ -94,12 +131,11 @@ pub async fn drive<K: Kind, J: Journal<K>>(
     target: Target<'_, K>,
     journal: &mut J,
 ) -> Result<Outcome<K>, J::Error> {
-    let Target { desired, mut memory, origin, deleting, mut begun, policy } = target;
-    let owned = origin.is_some();
+    let Target { desired, mut memory, mut origin, deleting, mut begun, policy } = target;
+    let mut owned = origin.is_some();
     let mut outcome = Outcome::new(memory.clone(), origin);
     if let Some(hold) = K::protected(desired, server.account.as_deref()) {
-        outcome.verdict = hold.into();
-        return Ok(outcome);
+        return Ok(outcome.held_by(hold));
     }
     // Writes to one server user form one queue; the look is inside, so that no plan is older than the last write.
     let _turn = match K::writes_to(desired) {
@@ -127,22 +163,21 @@ pub async fn drive<K: Kind, J: Journal<K>>(
         Ok(looked) => looked,
         Err(error) => {
             let doing = format!("look at the {}", K::describe(desired));
-            outcome.verdict = read_only::explain(server, look, &error, &doing).await.into();
-            return Ok(outcome);
+            return Ok(outcome.held_by(read_only::explain(server, look, &error, &doing).await));
         }
     };
     let existed = K::exists(&found);
     outcome.existed = existed;
+    match by_mark::<K>(desired, &found, &memory, origin, deleting) {
+        Err(hold) => return Ok(outcome.held_by(hold)),
+        Ok(Some(claimed)) => {
+            (origin, begun, owned) = (Some(claimed), false, false);
+            outcome.origin = origin;
+        }
+        Ok(None) => {}
+    }
     let remarks = K::remarks(desired, &found, &memory);
-    let writes = allowed.plan.steps.iter().any(|step| K::is_on_server(&step.action));
-    let withheld = if observes {
-        Some(Reason::ActionsPending)
-    } else if writes && read_only::is_on(server, look).await {
-        Some(Reason::ServerReadOnly)
-    } else {
-        None
-    };
-    if let Some(reason) = withheld {
+    if let Some(reason) = withheld::<K>(server, look, observes, &allowed).await {
         outcome.withhold(&K::describe(desired), allowed.plan, reason, remarks);
         return Ok(outcome);
     }
@@ -199,4 +234,41 @@ pub async fn drive<K: Kind, J: Journal<K>>(
         outcome.verdict = drift::in_place(&K::describe(desired), remarks);
     }
     Ok(outcome)
+}
+
+/// What an object's mark says of whose it is: that it is not ours, or that it has to be claimed anew. What was claimed to
+/// be made, and was made by somebody else before we came to it, is adopted, or let go.
+fn by_mark<K: Kind>(
+    desired: &K::Desired,
+    found: &K::Observed,
+    memory: &K::Memory,
+    origin: Option<Origin>,
+    deleting: Option<Consent>,
+) -> Result<Option<Origin>, Hold> {
+    match (K::marked(desired, found, memory), origin, deleting) {
+        (Marked::Others(hold), ..) | (Marked::Siblings(hold), None, _) => Err(hold),
+        (Marked::Unmade, Some(Origin::Created), Some(_)) => {
+            let message = format!("the {} was made by somebody else", K::describe(desired));
+            Err(Hold::new(Reason::Conflict, message))
+        }
+        (Marked::Unmade, Some(Origin::Created), None) => Ok(Some(Origin::Adopted)),
+        _ => Ok(None),
+    }
+}
+
+/// Why nothing may be written now, if so.
+async fn withheld<K: Kind>(
+    server: &Server,
+    look: Look,
+    observes: bool,
+    allowed: &Allowed<K::Action>,
+) -> Option<Reason> {
+    let writes = allowed.plan.steps.iter().any(|step| K::is_on_server(&step.action));
+    if observes {
+        Some(Reason::ActionsPending)
+    } else if writes && read_only::is_on(server, look).await {
+        Some(Reason::ServerReadOnly)
+    } else {
+        None
+    }
 }

@@ -28,6 +28,11 @@ pub struct Outcome<K: Kind> {
 }
 
 impl<K: Kind> Outcome<K> {
+    /// The same where nothing was done, and why.
+    pub(super) fn held_by(self, hold: Hold) -> Self {
+        Self { verdict: hold.into(), ..self }
+    }
+
     pub(super) fn new(memory: K::Memory, origin: Option<Origin>) -> Self {
         let verdict = Hold::new(Reason::Pending, "").into();
         Self {

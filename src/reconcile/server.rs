@@ -7,7 +7,7 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{Arc, Weak},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use parking_lot::{Mutex, RwLock};
@@ -15,13 +15,34 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::{
     Look, Part,
+    logins::Logins,
     snapshot::{Reader, SETTLING, Snapshot},
     standing::Stands,
 };
 use crate::{
     arango::{Client, Error},
-    core::UserName,
+    core::{Id, UserName},
 };
+
+/// When passwords are verified where nobody said how often.
+const INTERVAL: Duration = Duration::from_secs(300);
+
+/// Who we are, in the marks that users carry.
+pub struct Identity {
+    /// This operator.
+    pub instance: String,
+    /// Whether a resource of ours is there, or may be, that declares the user of that name.
+    pub is_there: IsThere,
+}
+
+/// Tells whether there is such a resource.
+pub type IsThere = Box<dyn Fn(&Id, &UserName) -> bool + Send + Sync>;
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity").field("instance", &self.instance).finish_non_exhaustive()
+    }
+}
 
 /// One deployment.
 pub struct Server {
@@ -29,6 +50,10 @@ pub struct Server {
     pub client: Client,
     /// The account that the client connects with, which is never managed.
     pub account: Option<String>,
+    /// Who we are; without it users carry no mark.
+    pub identity: Option<Identity>,
+    /// When whose password is verified.
+    pub logins: Logins,
     /// Which deployment it is, where that is asked.
     pub(super) stands: Stands,
     reader: Reader,
@@ -57,10 +82,24 @@ impl Server {
         Self {
             client,
             account,
+            identity: None,
+            logins: Logins::new(INTERVAL),
             stands: Stands::default(),
             reader: Reader::default(),
             shared: RwLock::default(),
         }
+    }
+
+    /// The same, where users carry our mark.
+    #[must_use]
+    pub fn identified(self, identity: Identity) -> Self {
+        Self { identity: Some(identity), ..self }
+    }
+
+    /// The same, where every password is verified once in such an interval.
+    #[must_use]
+    pub fn verifying(self, interval: Duration) -> Self {
+        Self { logins: Logins::new(interval), ..self }
     }
 
     /// Takes part in what the connections to one deployment share. What was known before is forgotten.

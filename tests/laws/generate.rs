@@ -218,6 +218,9 @@ pub(crate) enum Change {
     Extra {
         user: &'static str,
     },
+    Team {
+        user: &'static str,
+    },
     Collection {
         database: &'static str,
     },
@@ -244,6 +247,11 @@ impl Change {
                     patch_user(model, user, &json!({"extra": {"changed": true}}));
                 }
             }
+            Self::Team { user } => {
+                if active(user).is_some() {
+                    patch_user(model, user, &json!({"extra": {"team": "by hand"}}));
+                }
+            }
             Self::Collection { database } => {
                 if grantable(model, database, None) && database != "*" {
                     create_collection(model, database, "fresh");
@@ -266,6 +274,7 @@ pub(crate) fn change() -> impl Strategy<Value = Change> {
         6 => level_change,
         2 => user().prop_map(|user| Change::Active { user }),
         1 => user().prop_map(|user| Change::Extra { user }),
+        1 => user().prop_map(|user| Change::Team { user }),
         1 => select(&DATABASES[..]).prop_map(|database| Change::Collection { database }),
         1 => Just(Change::Database),
         1 => Just(Change::User),

@@ -67,7 +67,16 @@ pub(crate) struct Run<K: Law> {
 
 impl<K: Law> Run<K> {
     pub(crate) fn new(story: &Story<K>) -> Self {
-        let world = World::new(story.server.clone(), SECRETS);
+        Self::with_instance(story, None)
+    }
+
+    /// A story on a server whose users are marked.
+    pub(crate) fn marking(story: &Story<K>) -> Self {
+        Self::with_instance(story, Some("here"))
+    }
+
+    fn with_instance(story: &Story<K>, instance: Option<&'static str>) -> Self {
+        let world = World::with_instance(story.server.clone(), SECRETS, instance);
         let stored = Stored::new(story.history[0].clone());
         Self { world, stored, server: None, keeps: story.keeps }
     }
@@ -87,7 +96,7 @@ impl<K: Law> Run<K> {
         outcome
     }
 
-    fn delete(&mut self, cut: Option<Cut>) -> Option<Outcome<K>> {
+    pub(crate) fn delete(&mut self, cut: Option<Cut>) -> Option<Outcome<K>> {
         let (server, look) = self.server();
         let outcome = self.stored.delete(&self.world, &server, look, cut);
         self.server = outcome.is_ok().then_some(server);

@@ -6,7 +6,7 @@ use arango_operator::{
     arango::{Client, Error, Request, Response, Transport},
     core::{DriftPolicy, Hold, Id, Origin, Reason},
     kinds::{Kind, Lookup, Place},
-    reconcile::{Journal, Look, Outcome, Secrets, Server, Target, Version, drive},
+    reconcile::{Generated, Identity, Journal, Look, Outcome, Secrets, Server, Target, Version, drive},
     stand_in::{self, Model, Now},
 };
 use futures::{executor::block_on, future::BoxFuture};
@@ -57,12 +57,16 @@ pub(crate) struct World {
     fuse: Arc<Mutex<Fuse>>,
     writes: Mutex<Vec<String>>,
     began: Instant,
+    /// Who the operator is in the marks that it leaves; nothing if it leaves none.
+    instance: Option<&'static str>,
 }
 
 /// The Secrets of one namespace: by name, the password and how often it was written.
 #[derive(Default)]
 pub(crate) struct Vault {
     pub(crate) passwords: Mutex<BTreeMap<String, (String, u32)>>,
+    /// By name, the next password and the wish that was fulfilled last.
+    pub(crate) replaced: Mutex<BTreeMap<String, (Option<String>, Option<String>)>>,
     fuse: Arc<Mutex<Fuse>>,
 }
 
@@ -107,21 +111,37 @@ impl Transport for Wire {
 
 impl World {
     pub(crate) fn new(model: Model, passwords: &[(&str, &str)]) -> Arc<Self> {
+        Self::with_instance(model, passwords, None)
+    }
+
+    /// The same with an operator that leaves marks, or without.
+    pub(crate) fn with_instance(
+        model: Model,
+        passwords: &[(&str, &str)],
+        instance: Option<&'static str>,
+    ) -> Arc<Self> {
         let fuse = Arc::<Mutex<Fuse>>::default();
         let passwords = passwords.iter().map(|(name, value)| ((*name).to_owned(), ((*value).to_owned(), 1)));
-        let secrets = Vault { passwords: Mutex::new(passwords.collect()), fuse: Arc::clone(&fuse) };
+        let (passwords, replaced) = (Mutex::new(passwords.collect()), Mutex::default());
+        let secrets = Vault { passwords, replaced, fuse: Arc::clone(&fuse) };
         Arc::new(Self {
             model: Mutex::new(model),
             secrets,
             fuse,
             writes: Mutex::default(),
             began: Instant::now(),
+            instance,
         })
     }
 
     /// What an operator knows that has just started.
     pub(crate) fn server(self: &Arc<Self>) -> Server {
-        Server::new(Client::new(Wire(Arc::clone(self))), Some("operator".to_owned()))
+        let server = Server::new(Client::new(Wire(Arc::clone(self))), Some("operator".to_owned()));
+        match self.instance {
+            Some(instance) => server
+                .identified(Identity { instance: instance.to_owned(), is_there: Box::new(|_, _| false) }),
+            None => server,
+        }
     }
 
     /// The server as it is.
@@ -145,6 +165,33 @@ impl World {
 }
 
 impl Vault {
+    fn told(&self, name: &str) -> Result<Generated, Hold> {
+        let (next, rotated) = self.replaced.lock().get(name).cloned().unwrap_or_default();
+        let version = self.version(name).ok_or_else(|| missing(name))?;
+        Ok(Generated { next: next.map(SecretString::from), rotated, version })
+    }
+
+    /// Changes a Secret that nobody has changed since.
+    fn change(
+        &self,
+        name: &str,
+        since: &Generated,
+        change: impl FnOnce(&mut (String, u32), &mut (Option<String>, Option<String>)),
+    ) -> Result<Generated, Hold> {
+        let fate = self.fuse.lock().next();
+        let cut = || Hold::new(Reason::Retry, "cut");
+        if matches!(fate, Fate::Not) || self.version(name).as_ref() != Some(&since.version) {
+            return Err(cut());
+        }
+        {
+            let (mut passwords, mut replaced) = (self.passwords.lock(), self.replaced.lock());
+            let secret = passwords.get_mut(name).unwrap();
+            change(secret, replaced.entry(name.to_owned()).or_default());
+            secret.1 += 1;
+        }
+        if matches!(fate, Fate::CarriedOut) { Err(cut()) } else { self.told(name) }
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<String> {
         self.passwords.lock().get(name).map(|(value, _)| value.clone())
     }
@@ -184,6 +231,39 @@ impl Secrets for Vault {
             if matches!(fate, Fate::CarriedOut) { Err(cut()) } else { Ok(()) }
         })
     }
+
+    fn generated<'a>(&'a self, name: &'a str, _: &'a str) -> BoxFuture<'a, Result<Generated, Hold>> {
+        Box::pin(async move { self.told(name) })
+    }
+
+    fn propose<'a>(
+        &'a self,
+        name: &'a str,
+        _: &'a str,
+        since: &'a Generated,
+        length: u32,
+    ) -> BoxFuture<'a, Result<Generated, Hold>> {
+        Box::pin(async move {
+            self.change(name, since, |(value, version), (next, _)| {
+                *next = Some(format!("{value}, number {version} of {length}"));
+            })
+        })
+    }
+
+    fn promote<'a>(
+        &'a self,
+        name: &'a str,
+        _: &'a str,
+        since: &'a Generated,
+        rotated: &'a str,
+    ) -> BoxFuture<'a, Result<Generated, Hold>> {
+        Box::pin(async move {
+            self.change(name, since, |(value, _), (next, fulfilled)| {
+                *value = next.take().unwrap();
+                *fulfilled = Some(rotated.to_owned());
+            })
+        })
+    }
 }
 
 /// What Kubernetes has of a resource: as the operator's own store keeps it.
@@ -219,8 +299,11 @@ impl<K: Kind> Journal<K> for Store<'_, K> {
     type Error = Dead;
 
     async fn begin(&mut self, origin: Origin, memory: &K::Memory) -> Result<(), Dead> {
+        if self.stored.status.as_ref().and_then(|(recorded, _)| *recorded).is_some_and(|it| it != origin) {
+            return self.store(|stored| stored.status.as_mut().unwrap().0 = Some(origin));
+        }
         let holds = K::holds(&self.stored.resource, Some(origin), memory);
-        if !holds && *memory == K::Memory::default() {
+        if !holds && *memory == K::Memory::default() && self.stored.claim.is_none() {
             return Ok(());
         }
         self.store(|stored| {

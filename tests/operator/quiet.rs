@@ -57,11 +57,16 @@ async fn declare(world: &World) -> Vec<String> {
     objects
 }
 
-/// The requests since the log was cleared, by comparison.
+/// Whether it is a login: those that verify passwords come when they are due, and not with a comparison.
+fn is_login(entry: &LogEntry) -> bool {
+    entry.path.ends_with("/_open/auth")
+}
+
+/// The requests since the log was cleared, by comparison, but for logins.
 fn comparisons(server: &Server) -> Vec<Vec<LogEntry>> {
     let mut groups: Vec<Vec<LogEntry>> = Vec::new();
     let mut last = f64::MIN;
-    for entry in server.stand_in.request_log() {
+    for entry in server.stand_in.request_log().into_iter().filter(|entry| !is_login(entry)) {
         if entry.time.0 - last > GAP {
             groups.push(Vec::new());
         }
@@ -105,6 +110,22 @@ fn only_the_reads_that_are_needed(groups: &[Vec<LogEntry>]) {
     assert!(by_path.len() <= READS, "{by_path:#?}");
 }
 
+/// One login for each user with a managed password and interval, all of them taken: one or two intervals after a
+/// password was set, or a start, and then in every one. An interval may be a tenth shorter.
+fn no_more_logins_than_passwords(server: &Server) {
+    let log = server.stand_in.request_log();
+    let logins: Vec<_> = log.iter().filter(|entry| is_login(entry)).collect();
+    assert!(logins.iter().all(|entry| entry.is_success()), "{logins:?}");
+    let time = |entry: Option<&LogEntry>| entry.map_or(0.0, |entry| entry.time.0);
+    let seconds = time(log.last()) - time(log.first());
+    #[allow(clippy::cast_precision_loss, reason = "a few dozen")]
+    let most = (USERS + 1) as f64 * (seconds / 0.9 + 1.0);
+    eprintln!("FIGURE logins of {} users in {seconds:.1} intervals: {}", USERS + 1, logins.len());
+    #[allow(clippy::cast_precision_loss, reason = "a few dozen")]
+    let few = logins.len() as f64 <= most;
+    assert!(few, "{} logins in {seconds} s", logins.len());
+}
+
 fn without(versions: &BTreeMap<String, String>, parts: &[&str]) -> BTreeMap<String, String> {
     let left = versions.iter().filter(|(name, _)| !parts.iter().any(|part| name.contains(part)));
     left.map(|(name, version)| (name.clone(), version.clone())).collect()
@@ -114,7 +135,14 @@ fn without(versions: &BTreeMap<String, String>, parts: &[&str]) -> BTreeMap<Stri
 async fn a_pass_over_unchanged_objects_writes_nothing_while_a_change_by_hand_is_found_and_repaired() {
     let (world, server) = World::connected("1s").await;
     declare(&world).await;
-    // What the last changes made others do is over once a comparison is.
+    // What the last changes made others do is over once a comparison is; and passwords are verified from some seconds
+    // after they were set on.
+    server.stand_in.clear_requests();
+    eventually("passwords are verified", async || {
+        let logins = server.stand_in.request_log().iter().filter(|entry| is_login(entry)).count();
+        if logins > USERS { Ok(()) } else { Err(logins) }
+    })
+    .await;
     server.stand_in.clear_requests();
     compared(&server, 1).await;
 
@@ -123,6 +151,7 @@ async fn a_pass_over_unchanged_objects_writes_nothing_while_a_change_by_hand_is_
     server.stand_in.clear_requests();
     let groups = compared(&server, COMPARISONS).await;
     only_the_reads_that_are_needed(&groups);
+    no_more_logins_than_passwords(&server);
     assert_eq!(world.versions().await, versions);
     assert_eq!(world.operator().count(&writes).await, written);
 

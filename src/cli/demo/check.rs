@@ -107,7 +107,7 @@ pub(super) async fn log_in(
 ) -> Result<usize> {
     let mut count = 0;
     for user in &resources.users {
-        let user::plan::Desired { name, active: true, password: Some(source) } =
+        let user::plan::Desired { name, active: true, password: Some(source), .. } =
             User::desired(user, resources)?
         else {
             continue;

@@ -86,10 +86,14 @@ impl Stage {
     /// The operator, in this process: the same code as `run`.
     pub(super) async fn start_operator(&mut self, client: kube::Client, screen: &Screen) -> Result<()> {
         let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let maintenance_period = crate::core::maintenance::HOUR;
-        let routes = Vec::new();
-        let settings =
-            Settings { namespaces: Vec::new(), routes, health: free, metrics: free, maintenance_period };
+        let settings = Settings {
+            namespaces: Vec::new(),
+            instance: None,
+            routes: Vec::new(),
+            health: free,
+            metrics: free,
+            maintenance_period: crate::core::maintenance::HOUR,
+        };
         let stop = CancellationToken::new();
         let (tell, told) = oneshot::channel();
         let task = tokio::spawn(operator::run(client, settings, stop.clone(), move |addresses| {

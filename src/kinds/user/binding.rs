@@ -237,6 +237,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::core::Id;
     use crate::{core::Reason, kinds::user::plan};
 
     fn user(spec: &Value) -> ArangoUser {
@@ -249,7 +250,7 @@ mod tests {
 
     fn try_delivery(spec: &Value) -> Result<Delivery, Hold> {
         let resource = user(spec);
-        let desired = plan::desired(&resource.spec, "alice").unwrap();
+        let desired = plan::desired(&resource.spec, Id::new("shop", "alice"), None).unwrap();
         delivery(&resource, &desired).map(Option::unwrap)
     }
 

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use kube::CustomResource;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::{
     core::{RemovalPolicy, Status},
@@ -50,6 +51,12 @@ pub struct ArangoUserSpec {
     #[serde(default = "yes")]
     #[schemars(default = "yes")]
     pub active: bool,
+    /// Keys of the user's `extra` on the server, with values of any form. They are kept as they are here; keys that
+    /// are not named are left alone. A key that is taken out again is set to null, if it was set from here. At most 32
+    /// keys of up to 128 bytes, 8 KiB in all.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[schemars(schema_with = "any_object")]
+    pub extra: Map<String, Value>,
     /// Where the password comes from: exactly one of secretRef and generate. If left out the password is not
     /// managed: a user who exists keeps his, and a missing one is not created.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -77,6 +84,15 @@ pub struct ArangoUserSpec {
 
 fn yes() -> bool {
     true
+}
+
+/// An object whose values may be anything, which a schema can only say by preserving what it doesn't know.
+fn any_object(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": super::extra::KEYS_MAX,
+        "x-kubernetes-preserve-unknown-fields": true,
+    })
 }
 
 /// Where a password comes from.
@@ -183,6 +199,18 @@ pub struct UserMemory {
     /// The row that undeclared rights are being taken from, with what is to be put back. Only while that is under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoking: Option<PermissionMemory>,
+    /// The keys of `extra` that were set from here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(max = 128)))]
+    pub extra_keys: Vec<String>,
+    /// The annotation arango-operator.dev/rotate that was last obeyed, or refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub rotated: Option<String>,
+    /// The annotation arango-operator.dev/rotate that is being obeyed: the Secret may have the key password-next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub rotating: Option<String>,
 }
 
 /// A Secret in the same namespace.

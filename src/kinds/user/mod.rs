@@ -1,34 +1,47 @@
 //! ArangoUser: a user, created with a password from a Secret, changed with PATCH and never with PUT (reference:
 //! users, replace resets grants).
 
+pub mod action;
 pub mod binding;
 pub mod crd;
+pub mod extra;
+pub mod mark;
 pub mod plan;
+pub mod rotation;
 #[cfg(test)]
 mod tests;
 pub mod undeclared;
 
 use std::collections::BTreeMap;
 
-use kube::{Resource, ResourceExt};
+use kube::ResourceExt;
 use secrecy::ExposeSecret;
+use serde_json::Map;
 
 use self::{
     binding::{Delivered, Delivery},
     crd::{ArangoUser, SecretKeyRef, SecretVersion, UndeclaredPermissions, UserMemory},
+    mark::{Mark, Whose},
 };
 use super::{
-    ExecuteError, Execution, Kind, Lookup, Need, Place,
+    ExecuteError, Execution, Kind, Lookup, Marked, Need, Place,
     permission::{RightsOf, WildcardOf, crd::PermissionMemory},
     schema::Rule,
 };
 use crate::{
     arango::{self, Class, Client, NewUser, UserChange, UserInfo, What},
     core::{
-        Consent, DriftPolicy, Hold, Level, Origin, Plan, Reason, Rights, UserName, policy::consent_by_origin,
+        Consent, DriftPolicy, Hold, Id, Level, Origin, Plan, Reason, Rights, UserName, condition::cut,
+        policy::consent_by_origin,
     },
-    reconcile::{Look, Part, Secrets, Server},
+    reconcile::{Look, Part, Secrets, Server, logins::Due},
 };
+
+/// The annotation that asks for another password: a new one is made once for each new text.
+pub const ROTATE: &str = "arango-operator.dev/rotate";
+
+/// Longest text of [`ROTATE`] that is looked at, in bytes.
+const ROTATE_MAX: usize = 256;
 
 /// The kind ArangoUser.
 #[derive(Debug)]
@@ -67,13 +80,15 @@ impl Kind for User {
 
     fn place(resource: &ArangoUser) -> Place {
         Place {
-            cluster: resource.spec.cluster_ref.id(resource.meta().namespace.as_deref()),
+            cluster: resource.spec.cluster_ref.id(resource.metadata.namespace.as_deref()),
             name: resource.spec.name.clone().unwrap_or_else(|| resource.name_any()),
         }
     }
 
     fn desired(resource: &ArangoUser, _: &dyn Lookup) -> Result<plan::Desired, Hold> {
-        let desired = plan::desired(&resource.spec, &resource.name_any())?;
+        let id = Id::new(resource.metadata.namespace.as_deref().unwrap_or_default(), &resource.name_any());
+        let rotate = resource.annotations().get(ROTATE).map(|text| cut(text.trim(), ROTATE_MAX).to_owned());
+        let desired = plan::desired(&resource.spec, id, rotate.filter(|text| !text.is_empty()))?;
         binding::delivery(resource, &desired)?;
         Ok(desired)
     }
@@ -114,7 +129,7 @@ impl Kind for User {
     }
 
     fn is_unfinished(memory: &UserMemory) -> bool {
-        memory.revoking.as_ref().is_some_and(|row| row.restore.is_some())
+        memory.rotating.is_some() || memory.revoking.as_ref().is_some_and(|row| row.restore.is_some())
     }
 
     fn consent(resource: &ArangoUser, origin: Option<Origin>) -> Consent {
@@ -131,26 +146,52 @@ impl Kind for User {
         look: Look,
         desired: &plan::Desired,
     ) -> Result<plan::Observed, arango::Error> {
-        let active =
-            server.read::<Users, _>(&(), look, |all| all.get(&desired.name).map(|user| user.active)).await?;
+        let user = server.read::<Users, _>(&(), look, |all| all.get(&desired.name).cloned()).await?;
+        let (active, extra) = user.map(|UserInfo { active, extra }| (active, extra)).unzip();
+        let extra: Map<_, _> = extra.unwrap_or_default();
         let secret = desired.password.as_ref().and_then(|source| version(secrets, &source.secret));
-        Ok(plan::Observed { active, secret })
+        let (mark, sibling_is_there) = match &server.identity {
+            None => (None, false),
+            Some(identity) => {
+                let mark = Mark { instance: identity.instance.clone(), resource: desired.resource.clone() };
+                let is_there = match mark.whose(&extra) {
+                    Whose::Siblings(resource) => (identity.is_there)(&resource, &desired.name),
+                    _ => false,
+                };
+                (Some(mark), is_there)
+            }
+        };
+        verify(server, desired, active, secret.as_ref());
+        let refused = server.logins.is_refused(&desired.name);
+        Ok(plan::Observed { active, extra, mark, sibling_is_there, secret, refused })
     }
 
     fn exists(observed: &plan::Observed) -> bool {
         observed.active.is_some()
     }
 
+    fn marked(desired: &plan::Desired, observed: &plan::Observed, memory: &UserMemory) -> Marked {
+        plan::marked(desired, observed, memory)
+    }
+
     fn plan(desired: &plan::Desired, observed: &plan::Observed, memory: &UserMemory) -> Plan<plan::Action> {
         plan::plan(desired, observed, memory)
     }
 
-    fn removal(desired: &plan::Desired, observed: &plan::Observed, _: &UserMemory) -> Plan<plan::Action> {
-        plan::removal(desired, observed)
+    fn removal(
+        desired: &plan::Desired,
+        observed: &plan::Observed,
+        memory: &UserMemory,
+    ) -> Plan<plan::Action> {
+        plan::removal(desired, observed, memory)
+    }
+
+    fn must_be_remembered(action: &plan::Action) -> bool {
+        action.must_be_remembered()
     }
 
     fn is_on_server(action: &plan::Action) -> bool {
-        !matches!(action, plan::Action::Generate { .. })
+        action.is_on_server()
     }
 
     async fn execute(
@@ -176,43 +217,78 @@ async fn carry_out(
     memory: &mut UserMemory,
 ) -> Result<(), ExecuteError> {
     match action {
-        plan::Action::Generate { user, secret, length } => {
+        plan::Action::Generate { user, secret, length, rotate } => {
+            let is_new = secrets.version(&secret.name).is_none();
             secrets.generate(&secret.name, &secret.key, user.as_str(), *length).await?;
-        }
-        plan::Action::Create { user, active, password } => {
-            let (value, version) = read(secrets, password).await?;
-            let new = NewUser { password: &value, active: *active, extra: serde_json::Map::new() };
-            match server.client.for_user(user).create_user(user, &new).await {
-                // Somebody else's since we looked, or ours with a lost answer: either way the password is set.
-                Err(error) if error.class() == Class::Exists => {
-                    let change = UserChange { password: Some(value), active: Some(*active), extra: None };
-                    server.client.for_user(user).update_user(user, &change).await?;
-                }
-                other => {
-                    other?;
-                    // Nobody has rights at birth (reference: users, create): one listing saved.
-                    bare(server, user);
-                }
+            if is_new {
+                memory.rotating = None;
             }
-            memory.password_secret = Some(version);
-            note(server, user, *active);
+            if let Some(rotate) = rotate {
+                memory.rotated = Some(rotate.clone());
+            }
         }
-        plan::Action::SetPassword { user, password } => {
+        plan::Action::Remember { keys, .. } => memory.extra_keys.clone_from(keys),
+        plan::Action::Create { user, active, password, extra, mark } => {
             let (value, version) = read(secrets, password).await?;
-            let change = UserChange { password: Some(value), active: None, extra: None };
-            server.client.for_user(user).update_user(user, &change).await?;
+            let extra = marked(extra.clone(), mark.as_ref());
+            let new = NewUser { password: &value, active: *active, extra };
+            if let Err(error) = server.client.for_user(user).create_user(user, &new).await {
+                if error.class() == Class::Exists {
+                    // Somebody else's since we looked: who he is decides what is done with him.
+                    server.forget::<Users>(&());
+                }
+                return Err(error.into());
+            }
+            // Nobody has rights at birth (reference: users, create): one listing saved.
+            bare(server, user);
             memory.password_secret = Some(version);
+            memory.extra_keys = new.extra.keys().filter(|key| *key != mark::KEY).cloned().collect();
+            let made = UserInfo { active: *active, extra: new.extra };
+            note(server, user, made.clone(), move |info| info.clone_from(&made));
+            server.logins.was_set(user);
         }
-        plan::Action::SetActive { user, active } => {
-            let change = UserChange { password: None, active: Some(*active), extra: None };
-            server.client.for_user(user).update_user(user, &change).await?;
-            note(server, user, *active);
+        plan::Action::SetPassword { user, password, mark } => {
+            let (value, version) = read(secrets, password).await?;
+            update(
+                server,
+                user,
+                UserChange { password: Some(value), ..UserChange::default() },
+                mark.as_ref(),
+            )
+            .await?;
+            memory.password_secret = Some(version);
+            memory.rotating = None;
+            server.logins.was_set(user);
+        }
+        plan::Action::SetActive { user, active, mark } => {
+            let change = UserChange { active: Some(*active), ..UserChange::default() };
+            update(server, user, change, mark.as_ref()).await?;
+        }
+        plan::Action::SetExtra { user, change, keys, mark } => {
+            let change = UserChange { extra: Some(change.patch()), ..UserChange::default() };
+            update(server, user, change, mark.as_ref()).await?;
+            memory.extra_keys.clone_from(keys);
+        }
+        plan::Action::BeginRotation { rotate, .. } => memory.rotating = Some(rotate.clone()),
+        plan::Action::Rotate { user, secret, length, rotate, active } => {
+            // Deleted by the step before: there is nobody to have a password.
+            if memory.rotating.is_some() {
+                let (length, active) = (*length, *active);
+                let rotation = rotation::Rotation { user, secret, length, rotate, active };
+                rotation::run(server, secrets, rotation, memory).await?;
+            }
+        }
+        plan::Action::NoRotation { rotate, .. } => {
+            memory.rotated.clone_from(rotate);
+            memory.rotating = None;
         }
         plan::Action::Delete(user) => {
             match server.client.for_user(user).delete_user(user).await {
                 Err(error) if error.class() == Class::Missing(What::User) => {}
                 other => other?,
             }
+            memory.rotating = None;
+            server.logins.forget(user);
             bare(server, user);
             let user = user.clone();
             server.amend::<Users>(&(), move |all| {
@@ -221,6 +297,51 @@ async fn carry_out(
         }
     }
     Ok(())
+}
+
+/// Changes a user, and says whose he is if he doesn't carry that yet.
+async fn update(
+    server: &Server,
+    user: &UserName,
+    mut change: UserChange,
+    mark: Option<&Mark>,
+) -> Result<(), arango::Error> {
+    if mark.is_some() {
+        change.extra = Some(marked(change.extra.unwrap_or_default(), mark));
+    }
+    server.client.for_user(user).update_user(user, &change).await?;
+    let UserChange { active, extra, .. } = change;
+    let unseen = UserInfo { active: active.unwrap_or(true), extra: extra.clone().unwrap_or_default() };
+    note(server, user, unseen, move |info| {
+        info.active = active.unwrap_or(info.active);
+        if let Some(patch) = &extra {
+            extra::merge(&mut info.extra, patch);
+        }
+    });
+    Ok(())
+}
+
+fn marked(mut extra: Map<String, serde_json::Value>, mark: Option<&Mark>) -> Map<String, serde_json::Value> {
+    extra.extend(mark.map(|mark| (mark::KEY.to_owned(), mark.value())));
+    extra
+}
+
+/// Has the password verified now and then, if there is one that the server should take.
+fn verify(server: &Server, desired: &plan::Desired, active: Option<bool>, secret: Option<&SecretVersion>) {
+    match (&desired.password, secret) {
+        (Some(source), Some(version)) if active == Some(true) && desired.active => {
+            let SecretKeyRef { name, key } = source.secret.clone();
+            let due = Due {
+                user: desired.name.clone(),
+                resource: desired.resource.clone(),
+                secret: name,
+                key,
+                version: (version.uid.clone(), version.resource_version.clone()),
+            };
+            server.logins.saw(due, std::time::Instant::now(), rand::random());
+        }
+        _ => server.logins.forget(&desired.name),
+    }
 }
 
 /// Notes that a user has no right at all, not even one that he had under this name before.
@@ -236,12 +357,17 @@ pub fn object(name: &UserName) -> String {
     format!("user/{name}")
 }
 
-/// Brings what is known of the users up to our own write.
-fn note(server: &Server, user: &UserName, active: bool) {
+/// Brings what is known of the users up to our own write. `unseen`: how he is as far as we know, if he was not known.
+fn note(
+    server: &Server,
+    user: &UserName,
+    unseen: UserInfo,
+    change: impl Fn(&mut UserInfo) + Send + Sync + 'static,
+) {
     let user = user.clone();
-    server.amend::<Users>(&(), move |all| {
-        let info = all.entry(user.clone());
-        info.or_insert_with(|| UserInfo { active, extra: serde_json::Map::new() }).active = active;
+    server.amend::<Users>(&(), move |all| match all.get_mut(&user) {
+        Some(info) => change(info),
+        None => drop(all.insert(user.clone(), unseen.clone())),
     });
 }
 
