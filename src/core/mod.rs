@@ -1,11 +1,13 @@
 //! The pure core: values in, values out. No I/O, no clock, no randomness, no logging; time and randomness are
 //! arguments. `tests/architecture.rs` reads the sources and fails where that isn't so.
 
+pub mod access;
 pub mod backoff;
 pub mod balance;
 pub mod claim;
 pub mod condition;
 pub mod duration;
+pub mod glob;
 pub mod hold;
 pub mod id;
 pub mod level;
@@ -14,6 +16,7 @@ pub mod plan;
 pub mod policy;
 pub mod rights;
 
+pub use access::{Access, Subject};
 pub use condition::{Status, Verdict};
 pub use hold::{Hold, Reason};
 pub use id::Id;
