@@ -9,6 +9,7 @@ mod operator {
     mod apply;
     mod asked;
     mod by_hand;
+    mod complaints;
     mod connection;
     mod crash;
     mod deletion;
@@ -20,5 +21,6 @@ mod operator {
     mod quiet;
     mod refused;
     mod secrecy;
+    mod several;
     mod waiting;
 }

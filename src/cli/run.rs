@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, process::ExitCode};
 
 use anyhow::Context;
-use clap::ValueEnum;
+use clap::{ValueEnum, builder::NonEmptyStringValueParser};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -19,9 +19,9 @@ use crate::operator::{self, Settings};
 /// Exit codes: 0 ended as told, 1 an error that was printed, 2 wrong usage.
 #[derive(Debug, clap::Args)]
 pub struct RunArgs {
-    /// Watch this namespace only. All namespaces if left out.
-    #[arg(long, env = "ARANGO_OPERATOR_NAMESPACE", value_name = "NAMESPACE")]
-    namespace: Option<String>,
+    /// Watch this namespace only. Repeat it, or separate by commas, for several. All namespaces if left out.
+    #[arg(long, env = "ARANGO_OPERATOR_NAMESPACE", value_name = "NAMESPACE", value_delimiter = ',', value_parser = NonEmptyStringValueParser::new())]
+    namespace: Vec<String>,
     /// Where /livez and /readyz are served.
     #[arg(long, env = "ARANGO_OPERATOR_HEALTH_ADDR", value_name = "ADDRESS", default_value = "0.0.0.0:8081")]
     health_addr: SocketAddr,
@@ -68,7 +68,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let stop = CancellationToken::new();
     tokio::spawn(cancel_on_signal(stop.clone())?);
     let settings =
-        Settings { namespace: args.namespace, health: args.health_addr, metrics: args.metrics_addr };
+        Settings { namespaces: args.namespace, health: args.health_addr, metrics: args.metrics_addr };
     operator::run(client, settings, stop, |addresses| {
         println!("health http://{}", addresses.health);
         println!("metrics http://{}", addresses.metrics);

@@ -16,7 +16,7 @@ use kube::{
         events::EventType,
         predicates,
         reflector::{self, Store, store::Writer},
-        watcher::{self, Event},
+        watcher::Event,
     },
 };
 use tokio::time::timeout;
@@ -28,6 +28,7 @@ use super::{
     context::Context,
     index::{Id, Key, Ref, id_of},
     store::{StoreError, Stored},
+    watch::{known_in, watch},
 };
 use crate::{
     arango::{self, CoordinatorState},
@@ -88,8 +89,7 @@ pub fn place(cluster: &ArangoCluster) -> Place {
 pub async fn run(context: Arc<Context>, watched: Watched, stop: CancellationToken) {
     let Watched { store, writer } = watched;
     let inspected = Arc::clone(&context);
-    let trigger = watcher::watcher(context.watched(), watcher::Config::default())
-        .default_backoff()
+    let trigger = watch(&context, known_in(store.clone()))
         .modify(|cluster: &mut ArangoCluster| cluster.managed_fields_mut().clear())
         .reflect(writer)
         .inspect(move |event| match event {

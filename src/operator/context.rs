@@ -49,8 +49,8 @@ pub struct Found {
 pub struct Context {
     /// Talks to the API server.
     pub client: Client,
-    /// The namespace that is watched, or all.
-    pub namespace: Option<String>,
+    /// The namespaces that are watched; all if there are none.
+    pub namespaces: Vec<String>,
     /// Reverse look-ups.
     pub index: Mutex<Index>,
     /// Queues of resources to be looked at.
@@ -79,7 +79,7 @@ pub struct Context {
 
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Context").field("namespace", &self.namespace).finish_non_exhaustive()
+        f.debug_struct("Context").field("namespaces", &self.namespaces).finish_non_exhaustive()
     }
 }
 
@@ -87,20 +87,22 @@ impl Context {
     /// A context with empty caches.
     pub fn new(
         client: Client,
-        namespace: Option<String>,
+        namespaces: Vec<String>,
         kinds: impl IntoIterator<Item = &'static str>,
     ) -> Self {
         let reporter = Reporter {
             controller: "arango-operator.dev/operator".to_owned(),
             instance: std::env::var("HOSTNAME").ok(),
         };
+        // A namespace that is named twice would be watched twice.
+        let namespaces = namespaces.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
         let mut caches: BTreeSet<_> = kinds.into_iter().collect();
         let wakes = Wakes::new(caches.iter().copied());
         caches.insert(super::secrets::KIND);
         Self {
             recorder: Recorder::new(client.clone(), reporter),
             client,
-            namespace,
+            namespaces,
             index: Mutex::default(),
             wakes,
             unfilled: watch::Sender::new(caches),
@@ -120,17 +122,6 @@ impl Context {
     /// Says how resources are found by kind. Called once, before anything is watched.
     pub fn set_lookups(&self, lookups: HashMap<&'static str, Find>) {
         drop(self.lookups.set(lookups));
-    }
-
-    /// The API for the resources that are watched.
-    pub fn watched<K>(&self) -> Api<K>
-    where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
-    {
-        match &self.namespace {
-            Some(namespace) => Api::namespaced(self.client.clone(), namespace),
-            None => Api::all(self.client.clone()),
-        }
     }
 
     /// The API for the resources of one namespace.

@@ -22,6 +22,7 @@ use super::{
     index::{Id, Key, Ref, id_of},
     pass::{self, Next},
     store::StoreError,
+    watch::{known_in, watch},
 };
 use crate::{
     core::backoff,
@@ -169,10 +170,9 @@ fn events<K: Kind>(
     writer: Writer<K::Resource>,
     written: Written<K>,
 ) -> BoxStream<'static, Result<K::Resource, watcher::Error>> {
-    let api = context.watched();
+    let watched = watch(context, known_in(writer.as_reader()));
     let context = Arc::clone(context);
-    watcher::watcher(api, watcher::Config::default())
-        .default_backoff()
+    watched
         // Half of an object's metadata, and nobody reads it here.
         .modify(|resource: &mut K::Resource| resource.managed_fields_mut().clear())
         .reflect(writer)

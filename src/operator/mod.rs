@@ -19,6 +19,7 @@ pub mod secrets;
 pub mod store;
 pub mod tell;
 pub mod wake;
+pub mod watch;
 
 use std::{
     collections::HashMap,
@@ -51,8 +52,8 @@ const DRAIN: Duration = Duration::from_secs(20);
 /// How the operator runs.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The one namespace to watch, or all.
-    pub namespace: Option<String>,
+    /// The namespaces to watch; all if there are none.
+    pub namespaces: Vec<String>,
     /// Where `/livez` and `/readyz` are served.
     pub health: SocketAddr,
     /// Where `/metrics` is served.
@@ -83,7 +84,7 @@ pub async fn run(
 ) -> std::io::Result<()> {
     let mut kinds = vec![connections::KIND];
     for_each_kind!(K => kinds.push(K::NAME));
-    let context = Arc::new(Context::new(client, settings.namespace.clone(), kinds));
+    let context = Arc::new(Context::new(client, settings.namespaces.clone(), kinds));
 
     let served = CancellationToken::new();
     let _served = served.clone().drop_guard();

@@ -7,11 +7,8 @@ use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::me
 use kube::{
     Api, Resource, ResourceExt,
     api::{ObjectMeta, PostParams},
-    core::PartialObjectMeta,
-    runtime::{
-        WatchStreamExt,
-        watcher::{self, Event},
-    },
+    core::{PartialObjectMeta, PartialObjectMetaExt},
+    runtime::watcher::Event,
 };
 use parking_lot::Mutex;
 use rand::{RngExt, distr::Alphanumeric};
@@ -46,6 +43,18 @@ impl SecretVersions {
         self.versions.lock().get(id).cloned()
     }
 
+    /// Those of one namespace.
+    fn known_in(&self, namespace: &str) -> Vec<PartialObjectMeta<Secret>> {
+        let versions = self.versions.lock();
+        let known = versions.keys().filter(|id| &*id.namespace == namespace);
+        let metadata = known.map(|Id { namespace, name }| ObjectMeta {
+            namespace: Some(namespace.to_string()),
+            name: Some(name.to_string()),
+            ..ObjectMeta::default()
+        });
+        metadata.map(PartialObjectMetaExt::into_response_partial).collect()
+    }
+
     /// Learns a version; whether it is news.
     fn learn(&self, id: &Id, version: Version) -> bool {
         self.versions.lock().insert(id.clone(), version.clone()) != Some(version)
@@ -61,8 +70,8 @@ pub const KIND: &str = "Secret";
 
 /// Watches the metadata of Secrets for as long as the process lives.
 pub async fn watch(context: Arc<Context>) {
-    let api: Api<PartialObjectMeta<Secret>> = context.watched();
-    let mut events = watcher::watcher(api, watcher::Config::default()).default_backoff().boxed();
+    let of = Arc::clone(&context);
+    let mut events = super::watch::watch(&context, move |namespace| of.secrets.known_in(namespace));
     let mut listing = HashMap::new();
     while let Some(event) = events.next().await {
         let listed = matches!(event, Ok(Event::InitDone));

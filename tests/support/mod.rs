@@ -2,12 +2,14 @@
 //! program in a process of its own, and ways to wait that say what they waited for.
 
 mod operator;
+mod place;
 mod plane;
 mod server;
 mod wait;
 mod world;
 
 pub(crate) use operator::Operator;
+pub(crate) use place::Place;
 pub(crate) use server::{ROOT_PASSWORD, Server};
 pub(crate) use wait::{PATIENCE, eventually, within};
 pub(crate) use world::World;

@@ -29,11 +29,17 @@ pub(crate) struct Operator {
 }
 
 impl Operator {
-    /// Starts the program for one namespace. What it logs is added to `log`.
-    pub(super) async fn start(kubeconfig: &Path, namespace: &str, log: &Path, arguments: &[&str]) -> Self {
+    /// Starts the program for these namespaces. What it logs is added to `log`.
+    pub(super) async fn start(
+        kubeconfig: &Path,
+        namespaces: &[&str],
+        log: &Path,
+        arguments: &[&str],
+    ) -> Self {
         let log = OpenOptions::new().create(true).append(true).open(log).unwrap();
         let mut process = Command::new(env!("CARGO_BIN_EXE_arango-operator"))
-            .args(["run", "--namespace", namespace])
+            .arg("run")
+            .args(namespaces.iter().flat_map(|namespace| ["--namespace", namespace]))
             .args(["--health-addr", "127.0.0.1:0", "--metrics-addr", "127.0.0.1:0"])
             .args(arguments)
             // Nothing of whoever runs the tests may change how it behaves.

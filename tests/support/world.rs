@@ -1,33 +1,16 @@
 //! What one test has for itself: a namespace, a deployment, an operator.
 
 use std::{
+    ops::Deref,
     path::PathBuf,
-    process::Stdio,
     sync::atomic::{AtomicU32, Ordering},
-    time::{Duration, Instant},
 };
 
-use arango_operator::control_plane::ControlPlane;
 use futures::future::join_all;
-use k8s_openapi::api::events::v1::Event;
-use kube::{
-    Api, Client,
-    api::{ApiResource, DynamicObject, ListParams},
-    core::GroupVersionKind,
-    runtime::wait::{await_condition, conditions::is_deleted},
-};
-use serde_json::Value;
 use tempfile::TempDir;
-use tokio::{
-    io::AsyncWriteExt,
-    sync::{Semaphore, SemaphorePermit},
-    time::timeout,
-};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::{
-    Operator, PATIENCE, Server, eventually,
-    plane::{kubectl, plane},
-};
+use super::{Operator, Place, Server, plane::plane};
 
 /// As many operators at once as a small machine serves without being the bottleneck itself.
 static OPERATORS: Semaphore = Semaphore::const_new(4);
@@ -35,15 +18,24 @@ static OPERATORS: Semaphore = Semaphore::const_new(4);
 /// How much of the operator's log is shown with a failure.
 const LOG_LINES: usize = 60;
 
-/// A namespace of one test, and who acts in it. If the test fails, the end of the operator's log is printed.
+/// A namespace of one test, and who acts in it; it may have neighbours that the same operator is for. If the test fails,
+/// the end of the operator's log is printed.
 pub(crate) struct World {
-    pub(crate) namespace: String,
-    pub(crate) client: Client,
-    pub(crate) plane: &'static ControlPlane,
+    own: Place,
+    /// Other namespaces of the same operator.
+    pub(crate) neighbours: Vec<Place>,
     operator: Option<Operator>,
     arguments: Vec<&'static str>,
     folder: TempDir,
     _permit: SemaphorePermit<'static>,
+}
+
+impl Deref for World {
+    type Target = Place;
+
+    fn deref(&self) -> &Place {
+        &self.own
+    }
 }
 
 impl Drop for World {
@@ -73,20 +65,28 @@ impl World {
 
     /// A namespace where nobody acts.
     pub(crate) async fn without_operator() -> Self {
+        Self::among(0).await
+    }
+
+    /// A namespace and so many neighbours, where nobody acts. An operator that is started is for all of them.
+    pub(crate) async fn among(neighbours: usize) -> Self {
         static NAMESPACES: AtomicU32 = AtomicU32::new(0);
         let permit = OPERATORS.acquire().await.unwrap();
         let plane = plane().await;
-        let world = Self {
-            namespace: format!("test-{}", NAMESPACES.fetch_add(1, Ordering::Relaxed)),
-            client: plane.client().await.unwrap(),
-            plane,
+        let number = NAMESPACES.fetch_add(1, Ordering::Relaxed);
+        let neighbour = |neighbour: usize| Place::make(format!("test-{number}-{neighbour}"), plane);
+        let (own, neighbours) = tokio::join!(
+            Place::make(format!("test-{number}"), plane),
+            join_all((1..=neighbours).map(neighbour))
+        );
+        Self {
+            own,
+            neighbours,
             operator: None,
             arguments: Vec::new(),
             folder: tempfile::tempdir().unwrap(),
             _permit: permit,
-        };
-        world.kubectl(&["create", "namespace", &world.namespace]).await.unwrap();
-        world
+        }
     }
 
     /// A namespace with an operator, and a deployment that is connected.
@@ -107,7 +107,9 @@ impl World {
     pub(crate) async fn spawn_operator(&mut self) {
         let log = self.log_path();
         let kubeconfig = self.plane.kubeconfig_path();
-        self.operator = Some(Operator::start(&kubeconfig, &self.namespace, &log, &self.arguments).await);
+        let namespaces: Vec<_> =
+            [&self.own].into_iter().chain(&self.neighbours).map(|each| &*each.namespace).collect();
+        self.operator = Some(Operator::start(&kubeconfig, &namespaces, &log, &self.arguments).await);
     }
 
     /// The running operator.
@@ -128,180 +130,4 @@ impl World {
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.log_path()).unwrap_or_default()
     }
-
-    /// Runs kubectl in the namespace; what it prints, or what it complains of.
-    pub(crate) async fn kubectl(&self, arguments: &[&str]) -> Result<String, String> {
-        self.kubectl_with(arguments, "").await
-    }
-
-    async fn kubectl_with(&self, arguments: &[&str], input: &str) -> Result<String, String> {
-        let mut command = kubectl(self.plane);
-        command.args(["--namespace", &self.namespace]).args(arguments);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        stdin.write_all(input.as_bytes()).await.unwrap();
-        drop(stdin);
-        let output = timeout(PATIENCE * 2, child.wait_with_output()).await.expect("kubectl ends").unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
-    }
-
-    /// Applies manifests as a user does.
-    pub(crate) async fn apply(&self, manifests: &str) {
-        if let Err(complaint) = self.try_apply(manifests).await {
-            panic!("kubectl apply: {complaint}\n{manifests}");
-        }
-    }
-
-    /// The same where a refusal is expected.
-    pub(crate) async fn try_apply(&self, manifests: &str) -> Result<String, String> {
-        self.kubectl_with(&["apply", "-f", "-"], manifests).await
-    }
-
-    /// Asks for deletion, and waits until it has happened.
-    pub(crate) async fn delete(&self, objects: &[impl AsRef<str>]) {
-        let objects: Vec<_> = objects.iter().map(AsRef::as_ref).collect();
-        let mut arguments = vec!["delete", "--wait=false"];
-        arguments.extend(&objects);
-        self.kubectl(&arguments).await.unwrap();
-        join_all(objects.iter().map(|object| self.gone(object))).await;
-    }
-
-    /// Waits until an object is gone.
-    pub(crate) async fn gone(&self, object: &str) {
-        let (api, name) = self.api(object);
-        let Some(found) = api.get_opt(name).await.unwrap() else { return };
-        let uid = found.metadata.uid.unwrap();
-        let deleted = await_condition(api.clone(), name, is_deleted(&uid));
-        if !matches!(timeout(PATIENCE, deleted).await, Ok(Ok(_))) {
-            let object_now = api.get_opt(name).await;
-            panic!("{object} is not gone within {PATIENCE:?}: {object_now:#?}");
-        }
-    }
-
-    fn api<'a>(&self, object: &'a str) -> (Api<DynamicObject>, &'a str) {
-        let (kind, name) = object.split_once('/').unwrap();
-        (Api::namespaced_with(self.client.clone(), &self.namespace, &type_of(kind)), name)
-    }
-
-    /// Reads an object, `KIND/NAME`.
-    pub(crate) async fn object(&self, object: &str) -> Value {
-        let (api, name) = self.api(object);
-        serde_json::to_value(api.get(name).await.unwrap()).unwrap()
-    }
-
-    /// Waits until these are Ready.
-    pub(crate) async fn ready(&self, objects: &[&str]) -> Duration {
-        let begin = Instant::now();
-        join_all(objects.iter().map(|object| self.condition(object, "True", "Ready"))).await;
-        begin.elapsed()
-    }
-
-    /// Waits until Ready has that status and reason, for the newest spec. Returns the message.
-    pub(crate) async fn condition(&self, object: &str, status: &str, reason: &str) -> String {
-        self.condition_within(PATIENCE, object, status, reason).await
-    }
-
-    /// The same within a limit of its own.
-    pub(crate) async fn condition_within(
-        &self,
-        limit: Duration,
-        object: &str,
-        status: &str,
-        reason: &str,
-    ) -> String {
-        let (api, name) = self.api(object);
-        let is = |found: Option<&DynamicObject>| {
-            found.is_some_and(|found| {
-                let ready = ready_condition(found);
-                let newest = found.data["status"]["observedGeneration"].as_i64() == found.metadata.generation;
-                ready["status"] == status && ready["reason"] == reason && (newest || reason == "Pending")
-            })
-        };
-        match timeout(limit, await_condition(api.clone(), name, is)).await {
-            Ok(Ok(found)) => {
-                let found = found.expect("an object that met the condition");
-                ready_condition(&found)["message"].as_str().unwrap_or_default().to_owned()
-            }
-            outcome => {
-                let found = api.get_opt(name).await.map(|found| found.map(|found| found.data));
-                panic!("{object} is not Ready={status} {reason} within {limit:?} ({outcome:?}): {found:#?}");
-            }
-        }
-    }
-
-    /// The Events of one object, as `REASON: note`.
-    pub(crate) async fn events_of(&self, object: &str) -> Vec<String> {
-        let (kind, name) = object.split_once('/').unwrap();
-        let events: Vec<Event> = self.events().await;
-        let about = |event: &Event| {
-            event.regarding.as_ref().is_some_and(|regarding| {
-                let is = |value: &Option<String>, text: &str| {
-                    value.as_deref().is_some_and(|value| value.eq_ignore_ascii_case(text))
-                };
-                is(&regarding.kind, kind) && is(&regarding.name, name)
-            })
-        };
-        let events = events.into_iter().filter(about);
-        events
-            .map(|event| format!("{}: {}", event.reason.unwrap_or_default(), event.note.unwrap_or_default()))
-            .collect()
-    }
-
-    /// All Events of the namespace.
-    pub(crate) async fn events(&self) -> Vec<Event> {
-        let api = Api::namespaced(self.client.clone(), &self.namespace);
-        api.list(&ListParams::default()).await.unwrap().items
-    }
-
-    /// Waits for an Event about an object. Returns it.
-    pub(crate) async fn event(&self, object: &str, reason: &str) -> String {
-        eventually(&format!("{object} has an Event {reason}"), async || {
-            let events = self.events_of(object).await;
-            let start = format!("{reason}: ");
-            events.iter().find(|event| event.starts_with(&start)).cloned().ok_or(events)
-        })
-        .await
-    }
-
-    /// The value of a Secret's key.
-    pub(crate) async fn secret_value(&self, name: &str, key: &str) -> Option<String> {
-        let api: Api<k8s_openapi::api::core::v1::Secret> =
-            Api::namespaced(self.client.clone(), &self.namespace);
-        let secret = api.get_opt(name).await.unwrap()?;
-        String::from_utf8(secret.data?.remove(key)?.0).ok()
-    }
-
-    /// The resource versions of everything in the namespace that the operator could write to, Events among it.
-    pub(crate) async fn versions(&self) -> std::collections::BTreeMap<String, String> {
-        let kinds = "arangodata,secrets,events.events.k8s.io";
-        let list = self.kubectl(&["get", kinds, "-o", "json"]).await.unwrap();
-        let list: Value = serde_json::from_str(&list).unwrap();
-        let items = list["items"].as_array().unwrap().iter();
-        items
-            .map(|item| {
-                let text = |value: &Value| value.as_str().unwrap().to_owned();
-                let name = format!("{}/{}", text(&item["kind"]), text(&item["metadata"]["name"]));
-                (name, text(&item["metadata"]["resourceVersion"]))
-            })
-            .collect()
-    }
-}
-
-fn ready_condition(object: &DynamicObject) -> &Value {
-    let conditions = object.data["status"]["conditions"].as_array().into_iter().flatten();
-    conditions.into_iter().find(|condition| condition["type"] == "Ready").unwrap_or(&Value::Null)
-}
-
-/// The resource type by the name that kubectl prints it with.
-fn type_of(kind: &str) -> ApiResource {
-    let kind = match kind {
-        "arangocluster" => "ArangoCluster",
-        "arangodatabase" => "ArangoDatabase",
-        "arangouser" => "ArangoUser",
-        "arangopermission" => "ArangoPermission",
-        other => panic!("{other} is none of our kinds"),
-    };
-    ApiResource::from_gvk(&GroupVersionKind::gvk("arango-operator.dev", "v1alpha1", kind))
 }
