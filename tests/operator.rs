@@ -12,7 +12,9 @@ mod operator {
     mod complaints;
     mod connection;
     mod crash;
+    mod delegated;
     mod deletion;
+    mod distrust;
     mod encrypted;
     mod if_empty;
     mod interrupted;

@@ -22,6 +22,10 @@ pub struct RunArgs {
     /// Watch this namespace only. Repeat it, or separate by commas, for several. All namespaces if left out.
     #[arg(long, env = "ARANGO_OPERATOR_NAMESPACE", value_name = "NAMESPACE", value_delimiter = ',', value_parser = NonEmptyStringValueParser::new())]
     namespace: Vec<String>,
+    /// Take ArangoClusters in this namespace only. Repeat it, or separate by commas, for several. Those elsewhere don't
+    /// count: nothing connects, and their status says so. All count if left out.
+    #[arg(long, env = "ARANGO_OPERATOR_CLUSTER_NAMESPACE", value_name = "NAMESPACE", value_delimiter = ',', value_parser = NonEmptyStringValueParser::new())]
+    cluster_namespace: Vec<String>,
     /// Where /livez and /readyz are served.
     #[arg(long, env = "ARANGO_OPERATOR_HEALTH_ADDR", value_name = "ADDRESS", default_value = "0.0.0.0:8081")]
     health_addr: SocketAddr,
@@ -67,8 +71,12 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let client = client(config)?;
     let stop = CancellationToken::new();
     tokio::spawn(cancel_on_signal(stop.clone())?);
-    let settings =
-        Settings { namespaces: args.namespace, health: args.health_addr, metrics: args.metrics_addr };
+    let settings = Settings {
+        namespaces: args.namespace,
+        cluster_namespaces: args.cluster_namespace,
+        health: args.health_addr,
+        metrics: args.metrics_addr,
+    };
     operator::run(client, settings, stop, |addresses| {
         println!("health http://{}", addresses.health);
         println!("metrics http://{}", addresses.metrics);

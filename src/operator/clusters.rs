@@ -24,8 +24,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{
+    access,
     connections::{KIND, ask, disconnect, establish, key},
     context::Context,
+    elsewhere,
     index::{Id, Key, Ref, id_of},
     store::{StoreError, Stored},
     watch::{known_in, watch},
@@ -94,6 +96,7 @@ pub async fn run(context: Arc<Context>, watched: Watched, stop: CancellationToke
         .reflect(writer)
         .inspect(move |event| match event {
             Ok(Event::Apply(cluster) | Event::InitApply(cluster)) => {
+                access::learn(&inspected, cluster);
                 let id = id_of(cluster);
                 let secrets = cluster.spec.secrets().map(|name| Key::Secret(Id::new(&id.namespace, name)));
                 let secrets = secrets.collect();
@@ -103,12 +106,14 @@ pub async fn run(context: Arc<Context>, watched: Watched, stop: CancellationToke
                 let id = id_of(cluster);
                 disconnect(&inspected, &id);
                 inspected.disconnected(&id);
+                access::forget(&inspected, &id);
                 inspected.forget(&Ref { kind: KIND, id });
             }
             Ok(Event::InitDone) => {
                 for gone in inspected.forget_absent(KIND) {
                     disconnect(&inspected, &gone.id);
                     inspected.disconnected(&gone.id);
+                    access::forget(&inspected, &gone.id);
                 }
                 inspected.cache_is_filled(KIND);
             }
@@ -139,6 +144,10 @@ async fn reconcile(cluster: Arc<ArangoCluster>, context: Arc<Context>) -> Result
         return Ok(Action::await_change());
     }
     let resource = Ref { kind: KIND, id: id_of(&*cluster) };
+    if !elsewhere::counts(&context, &resource.id.namespace) {
+        elsewhere::refuse(&context, &resource, &cluster).await?;
+        return Ok(Action::await_change());
+    }
     if cluster.metadata.deletion_timestamp.is_some() {
         return Ok(match timeout(DEADLINE, leave(&context, &resource, &cluster)).await {
             Ok(Ok(true)) => Action::await_change(),

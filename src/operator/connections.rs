@@ -19,7 +19,7 @@ use super::{
     secrets::NamespaceSecrets,
 };
 use crate::{
-    arango::{self, Auth, Client, Connection, CoordinatorState, Endpoint, Pool, Role},
+    arango::{self, Auth, Client, Connection, CoordinatorState, Endpoint, Pool, Role, quoted},
     core::{Hold, backoff, balance::LoadBalancing},
     kinds::cluster::crd::{self, ArangoCluster, AuthMethod, Deployment, duration},
     reconcile::{Secrets, Server},
@@ -130,7 +130,9 @@ pub async fn establish(
     let secret = &spec.auth.secret_ref.name;
     let fingerprint = {
         let mut hasher = DefaultHasher::new();
-        serde_json::to_string(spec).unwrap_or_default().hash(&mut hasher);
+        // To whom it is lent changes nothing of the connection.
+        let spec = crd::ArangoClusterSpec { access: Vec::new(), ..spec.clone() };
+        serde_json::to_string(&spec).unwrap_or_default().hash(&mut hasher);
         for secret in spec.secrets() {
             secrets.version(secret).hash(&mut hasher);
         }
@@ -221,7 +223,10 @@ pub async fn ask(connected: &Connected, was_ready: bool) -> Result<Option<Deploy
             Role::Agent => "Agent",
             Role::Undefined => "Unknown",
         };
-        Ok(Deployment { mode: mode.to_owned(), version: version.version, license: version.license })
+        // As long as the status takes them: another server's words must not keep it from being written.
+        let word = |word: Option<String>| word.map(|word| quoted(&word, 64));
+        let (version, license) = (word(version.version), word(version.license));
+        Ok(Deployment { mode: mode.to_owned(), version, license })
     };
     let told = asked.await;
     *connected.probed.lock() = told.is_ok().then(Instant::now);

@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use tracing::warn;
 
 use super::{
+    access,
     connections::Connected,
     index::{Id, Index, Key, Ref},
     metrics::Metrics,
@@ -51,6 +52,8 @@ pub struct Context {
     pub client: Client,
     /// The namespaces that are watched; all if there are none.
     pub namespaces: Vec<String>,
+    /// The namespaces where ArangoClusters count; all if there are none.
+    pub cluster_namespaces: Vec<String>,
     /// Reverse look-ups.
     pub index: Mutex<Index>,
     /// Queues of resources to be looked at.
@@ -61,6 +64,8 @@ pub struct Context {
     tried: Mutex<HashSet<Id>>,
     /// Versions of Secrets, without their bodies.
     pub secrets: SecretVersions,
+    /// What ArangoClusters lend to other namespaces.
+    pub lending: access::Lending,
     /// The metrics.
     pub metrics: Metrics,
     /// True once every cache has seen all there is: no decision is made before.
@@ -95,20 +100,23 @@ impl Context {
             instance: std::env::var("HOSTNAME").ok(),
         };
         // A namespace that is named twice would be watched twice.
-        let namespaces = namespaces.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
+        let namespaces: Vec<_> = namespaces.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
         let mut caches: BTreeSet<_> = kinds.into_iter().collect();
         let wakes = Wakes::new(caches.iter().copied());
         caches.insert(super::secrets::KIND);
+        caches.extend(access::is_watched(&namespaces).then_some(access::KIND));
         Self {
             recorder: Recorder::new(client.clone(), reporter),
             client,
             namespaces,
+            cluster_namespaces: Vec::new(),
             index: Mutex::default(),
             wakes,
             unfilled: watch::Sender::new(caches),
             connections: RwLock::default(),
             tried: Mutex::default(),
             secrets: SecretVersions::default(),
+            lending: access::Lending::default(),
             metrics: Metrics::default(),
             synced: watch::Sender::new(false),
             stopping: AtomicBool::new(false),

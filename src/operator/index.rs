@@ -29,6 +29,8 @@ pub enum Key {
     Resource(Ref),
     /// An object on the server behind that ArangoCluster.
     Object(Id, String),
+    /// A namespace that resources use the ArangoCluster of another one from.
+    Namespace(std::sync::Arc<str>),
 }
 
 /// The look-ups.

@@ -4,11 +4,13 @@
 //! one controller ([`controller`]), all of them share one [`context`]. A pass ([`pass`]) is the flow of
 //! [`crate::reconcile`] with Kubernetes around it.
 
+pub mod access;
 pub mod asks;
 pub mod clusters;
 pub mod connections;
 pub mod context;
 pub mod controller;
+pub mod elsewhere;
 pub mod health;
 pub mod index;
 pub mod metrics;
@@ -54,6 +56,8 @@ const DRAIN: Duration = Duration::from_secs(20);
 pub struct Settings {
     /// The namespaces to watch; all if there are none.
     pub namespaces: Vec<String>,
+    /// The namespaces where ArangoClusters count; all if there are none.
+    pub cluster_namespaces: Vec<String>,
     /// Where `/livez` and `/readyz` are served.
     pub health: SocketAddr,
     /// Where `/metrics` is served.
@@ -84,7 +88,9 @@ pub async fn run(
 ) -> std::io::Result<()> {
     let mut kinds = vec![connections::KIND];
     for_each_kind!(K => kinds.push(K::NAME));
-    let context = Arc::new(Context::new(client, settings.namespaces.clone(), kinds));
+    let mut context = Context::new(client, settings.namespaces.clone(), kinds);
+    context.cluster_namespaces.clone_from(&settings.cluster_namespaces);
+    let context = Arc::new(context);
 
     let served = CancellationToken::new();
     let _served = served.clone().drop_guard();
@@ -122,6 +128,7 @@ pub async fn run(
 
     let mut tasks = JoinSet::new();
     let secrets = tokio::spawn(secrets::watch(Arc::clone(&context)));
+    let namespaces = tokio::spawn(access::watch(Arc::clone(&context)));
     for start in starts {
         start(&mut tasks);
     }
@@ -150,6 +157,7 @@ pub async fn run(
         );
     }
     secrets.abort();
+    namespaces.abort();
     context.connections.write().clear();
     Ok(())
 }

@@ -6,6 +6,7 @@ use kube::{Resource, ResourceExt, core::object::HasStatus};
 use tracing::debug;
 
 use super::{
+    access::access,
     asks::{self, Asks},
     connections::Connected,
     context::Context,
@@ -46,6 +47,8 @@ pub enum Next {
     Soon,
     /// It was looked at because a person asked, and our own last write is too young for that look to be the last.
     Settling,
+    /// The ArangoCluster doesn't lend what it needs: woken when that changes.
+    Denied,
     /// It waits, or failed.
     Retry(Reason),
 }
@@ -57,6 +60,7 @@ pub async fn pass<K: Kind>(
     resource: &K::Resource,
 ) -> Result<Next, StoreError> {
     let mut stored = Stored::<K::Resource>::new(&shared.context, resource.clone());
+    stored.by_status_alone = is_foreign::<K>(resource);
     let next = look_after(shared, resource_ref, resource, &mut stored).await;
     // The write that releases a deleted resource leaves the version as it was.
     if stored.resource.meta().resource_version != resource.meta().resource_version
@@ -82,13 +86,12 @@ async fn look_after<K: Kind>(
         return removal::remove(shared, resource_ref, stored, &cluster, desired.ok()).await;
     }
 
-    let asks = Asks::of(resource.annotations()).and_then(Asks::pause);
-    let verdict = match (&desired, object) {
-        _ if let Err(hold) = asks => Err(hold),
-        (Err(hold), _) => Err(hold.clone()),
-        (Ok(_), None) => Err(Hold::invalid("the resource declares nothing")),
-        (Ok(_), Some(object)) => owner(shared, resource_ref, &object),
+    let Some(access) = access(context, namespace, &cluster) else {
+        // Its labels come with the watch in a moment, and wake the resource.
+        return Ok(Next::Retry(Reason::Pending));
     };
+    let lent = desired.as_ref().map_or(Ok(()), |desired| access.admits(K::subject(desired)));
+    let verdict = may_go_on(shared, resource_ref, stored, desired.as_ref(), object, &lent);
     if verdict.is_ok() && is_unknown(context, &cluster) {
         return Ok(Next::Retry(Reason::Pending));
     }
@@ -99,7 +102,8 @@ async fn look_after<K: Kind>(
             if is_too_early::<K>(context, resource_ref, resource, hold.reason) {
                 return Ok(Next::Soon);
             }
-            return hold_back::<K>(context, stored, hold).await;
+            let next = hold_back::<K>(context, stored, hold).await?;
+            return Ok(if lent.is_err() { Next::Denied } else { next });
         }
     };
 
@@ -122,7 +126,7 @@ async fn look_after<K: Kind>(
         stored.claim(origin, &memory, true).await?;
     }
     let begun = origin.is_some();
-    let target = Target { desired: &desired, memory, origin, deleting: None, begun };
+    let target = Target { desired: &desired, memory, origin, deleting: None, begun, access: &access };
     let removes = K::consent(resource, origin.or(Some(Origin::Created))) == Consent::Remove;
     let secrets = NamespaceSecrets::new(context, namespace).for_owner(resource, removes);
     let mut outcome = drive::<K, _>(&connection.server, &secrets, look, target, stored).await?;
@@ -138,7 +142,8 @@ async fn look_after<K: Kind>(
         stored.claim(origin, &outcome.memory, true).await?;
     }
     let name = K::describe(&desired);
-    tell::<K>(context, stored, &outcome, &name, was_ready).await;
+    let owned = resource.status().is_some_and(|status| status.origin.is_some());
+    tell::<K>(context, stored, &outcome, &name, (was_ready, owned)).await;
     let became_ready = outcome.verdict.is_ready() && !was_ready;
     let verdict = outcome.verdict.clone();
     let acted = !outcome.done.is_empty();
@@ -155,6 +160,9 @@ async fn look_after<K: Kind>(
     if became_ready || acted {
         context.wake(&Key::Object(cluster, K::object(&desired)));
         context.wake(&Key::Resource(resource_ref.clone()));
+    }
+    if outcome.denied.is_some() {
+        return Ok(Next::Denied);
     }
     if matches!(verdict.reason, Reason::AccessDenied | Reason::ServerUnavailable) {
         connection.suspect(context);
@@ -175,6 +183,37 @@ fn short_name(described: &str) -> String {
         .to_owned()
 }
 
+/// Why nothing is done for the resource whatever its server says, if so.
+fn may_go_on<K: Kind>(
+    shared: &KindContext<K>,
+    resource_ref: &Ref,
+    stored: &Stored<'_, K::Resource>,
+    desired: Result<&K::Desired, &Hold>,
+    object: Option<Key>,
+    lent: &Result<(), Hold>,
+) -> Result<(), Hold> {
+    Asks::of(stored.resource.annotations()).and_then(Asks::pause)?;
+    desired.map_err(Clone::clone)?;
+    let object = object.ok_or_else(|| Hold::invalid("the resource declares nothing"))?;
+    match lent {
+        // What was cut off is brought to its end even then: `drive` does that and no more.
+        Err(hold) if !K::is_unfinished(&stored.remembered().1) => Err(hold.clone()),
+        _ => owner(shared, resource_ref, &object),
+    }
+}
+
+/// Whether it uses the ArangoCluster of another namespace.
+fn is_foreign<K: Kind>(resource: &K::Resource) -> bool {
+    Some(&*K::place(resource).cluster.namespace) != resource.meta().namespace.as_deref()
+}
+
+/// Whether a resource may be about its object at all; whoever may not is no claimant either.
+fn is_lent<K: Kind>(context: &Context, id: &Id, resource: &K::Resource) -> bool {
+    let Ok(desired) = K::desired(resource, &context.lookup(&id.namespace)) else { return true };
+    let access = access(context, &id.namespace, &K::place(resource).cluster);
+    access.is_none_or(|access| access.admits(K::subject(&desired)).is_ok())
+}
+
 /// Whether this resource owns the object that it declares; otherwise who does.
 fn owner<K: Kind>(shared: &KindContext<K>, resource: &Ref, object: &Key) -> Result<(), Hold> {
     let declaring = shared.context.index.lock().declaring(object);
@@ -183,9 +222,12 @@ fn owner<K: Kind>(shared: &KindContext<K>, resource: &Ref, object: &Key) -> Resu
     }
     let claimants = declaring.into_iter().filter_map(|claimant| {
         let resource = shared.latest(&claimant.id)?;
+        if !is_lent::<K>(&shared.context, &claimant.id, &resource) {
+            return None;
+        }
         let meta = resource.meta();
         let holds = resource.status().is_some_and(|status| status.origin.is_some())
-            || resource.annotations().contains_key(super::store::CLAIM);
+            || (resource.annotations().contains_key(super::store::CLAIM) && !is_foreign::<K>(&resource));
         let created = meta.creation_timestamp.as_ref().map_or(0, |time| time.0.as_second());
         Some(Claimant { resource: claimant, holds, created })
     });
@@ -213,13 +255,16 @@ pub(super) fn is_unknown(context: &Context, cluster: &Id) -> bool {
 /// The connection, or what is waited for.
 pub(super) fn connected(context: &Context, cluster: &Id) -> Result<std::sync::Arc<Connected>, Hold> {
     context.connection(cluster).ok_or_else(|| {
-        let name = &cluster.name;
         let message = match context.find(super::connections::KIND, cluster) {
             Some(_) => {
-                format!("the ArangoCluster {name} is not connected yet (see its status); going on when it is")
+                format!(
+                    "the ArangoCluster {} is not connected yet (see its status); going on when it is",
+                    cluster.name
+                )
             }
             None => format!(
-                "the ArangoCluster {name} does not exist in this namespace yet; going on when it does"
+                "the ArangoCluster {} does not exist in the namespace {} yet; going on when it does",
+                cluster.name, cluster.namespace
             ),
         };
         Hold::new(Reason::ClusterMissing, message)

@@ -20,7 +20,7 @@ pub const NAMESPACE: &str = "arango-operator";
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 
-/// Every right of the operator. The same for one namespace and for all.
+/// Every right of the operator in the namespaces that it is for.
 pub fn rules() -> Vec<PolicyRule> {
     let all = [vec![cluster()], kinds()].concat();
     let statuses: Vec<_> = all.iter().map(|plural| format!("{plural}/status")).collect();
@@ -34,6 +34,13 @@ pub fn rules() -> Vec<PolicyRule> {
         // The second of several equal Events is counted in the first.
         rule("events.k8s.io", &["events".to_owned()], &["create", "patch"]),
     ]
+}
+
+/// What is asked of the whole Kubernetes cluster beside that: the labels of namespaces, by which an ArangoCluster is lent.
+/// An operator for one namespace has no use for it.
+pub fn rules_everywhere() -> Vec<PolicyRule> {
+    let labels = rule("", &["namespaces".to_owned()], &["list", "watch"]);
+    rules().into_iter().chain([labels]).collect()
 }
 
 /// What people may do who have the built-in role `view` or `edit` (and `admin`) in a namespace. Writing an
@@ -57,7 +64,7 @@ fn people() -> [ClusterRole; 2] {
 /// The files of the folder `deploy/` that are generated, by path: the YAML that they contain.
 pub fn files() -> anyhow::Result<Vec<(&'static str, String)>> {
     let metadata = || ObjectMeta { name: Some(NAME.to_owned()), ..ObjectMeta::default() };
-    let role = ClusterRole { metadata: metadata(), rules: Some(rules()), aggregation_rule: None };
+    let role = ClusterRole { metadata: metadata(), rules: Some(rules_everywhere()), aggregation_rule: None };
     let binding = ClusterRoleBinding {
         metadata: metadata(),
         role_ref: role_ref("ClusterRole"),

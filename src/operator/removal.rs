@@ -5,6 +5,7 @@ use std::time::Instant;
 use kube::{ResourceExt, runtime::events::EventType};
 
 use super::{
+    access::access,
     asks::{self, Asks},
     connections,
     context::Context,
@@ -49,6 +50,15 @@ pub async fn remove<K: Kind>(
         let why = format!("the ArangoCluster {} is gone, so there is no way to it", cluster.name);
         return leave_behind::<K>(context, stored, &desired, &why).await;
     }
+    let namespace = &*resource_ref.id.namespace;
+    let Some(access) = access(context, namespace, cluster) else {
+        return Ok(Next::Retry(Reason::Pending));
+    };
+    if let Err(hold) = access.admits(K::subject(&desired))
+        && !K::is_unfinished(&memory)
+    {
+        return leave_behind::<K>(context, stored, &desired, &hold.message).await;
+    }
     match Asks::of(stored.resource.annotations()) {
         // Whoever wrote it may have meant that nothing is to be removed.
         Err(hold) => return block::<K>(context, stored, hold.message).await,
@@ -81,12 +91,15 @@ pub async fn remove<K: Kind>(
 
     let since = Instant::now().checked_sub(FRESH).unwrap_or_else(Instant::now);
     let look = Look { since, removing: true };
-    let target = Target { desired: &desired, memory, origin, deleting: Some(consent), begun: true };
-    let namespace = &*resource_ref.id.namespace;
+    let target =
+        Target { desired: &desired, memory, origin, deleting: Some(consent), begun: true, access: &access };
     let secrets = NamespaceSecrets::new(context, namespace);
     let outcome = drive::<K, _>(&connection.server, &secrets, look, target, stored).await?;
     let name = K::describe(&desired);
-    tell::<K>(context, stored, &outcome, &name, false).await;
+    tell::<K>(context, stored, &outcome, &name, (false, true)).await;
+    if let Some(hold) = outcome.denied {
+        return leave_behind::<K>(context, stored, &desired, &hold.message).await;
+    }
     if outcome.verdict.is_ready() {
         stored.release().await?;
         context.wake(&Key::Object(cluster.clone(), K::object(&desired)));

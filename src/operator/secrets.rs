@@ -27,9 +27,9 @@ use crate::{
 /// Marks a Secret as written by us, for namespace/name of an ArangoUser.
 pub const OWNER: &str = "arango-operator.dev/owner";
 
-/// Secrets that belong to the cluster's own machinery and are never read.
+/// Secrets that belong to the cluster's own machinery and are never read, by how their type begins.
 const REFUSED_TYPES: [&str; 3] =
-    ["kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token", "helm.sh/release.v1"];
+    ["kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token", "helm.sh/release."];
 
 /// The version of each Secret that is watched.
 #[derive(Debug, Default)]
@@ -142,7 +142,7 @@ impl<'a> NamespaceSecrets<'a> {
     async fn get(&self, name: &str, key: &str) -> Result<(SecretString, Version), Hold> {
         let secret = self.fetch(name).await?.ok_or_else(|| missing(name, key))?;
         if let Some(type_) = secret.type_.as_deref()
-            && REFUSED_TYPES.contains(&type_)
+            && REFUSED_TYPES.iter().any(|refused| type_.starts_with(refused))
         {
             return Err(Hold::invalid(format!(
                 "the Secret {name} has the type {type_}, which is never read; put the value into one of the type Opaque"

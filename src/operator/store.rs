@@ -76,6 +76,9 @@ pub struct Stored<'a, R> {
     api: Api<R>,
     /// The resource.
     pub resource: R,
+    /// Whether what is remembered is in the status alone. The claim is an annotation: whoever may write the resource may
+    /// write it, and say that what exists was made by him. In the ArangoCluster's own namespace he may do that anyway.
+    pub by_status_alone: bool,
 }
 
 #[derive(Serialize, serde::Deserialize)]
@@ -88,7 +91,7 @@ impl<'a, R: Writable> Stored<'a, R> {
     /// A resource out of a cache.
     pub fn new(context: &'a Context, resource: R) -> Self {
         let api = context.api(resource.meta().namespace.as_deref().unwrap_or_default());
-        Self { context, api, resource }
+        Self { context, api, resource, by_status_alone: false }
     }
 
     /// Whether the finalizer is there.
@@ -192,7 +195,7 @@ impl<D: Declaration> Stored<'_, D> {
         if let Some(Status { origin: Some(origin), memory, .. }) = status {
             return (Some(*origin), memory.clone());
         }
-        let claim = self.resource.annotations().get(CLAIM);
+        let claim = self.resource.annotations().get(CLAIM).filter(|_| !self.by_status_alone);
         match claim.and_then(|claim| serde_json::from_str::<Claim<D::Memory>>(claim).ok()) {
             Some(Claim { origin, memory }) => (Some(origin), memory),
             None => (None, status.map(|status| status.memory.clone()).unwrap_or_default()),
@@ -202,6 +205,10 @@ impl<D: Declaration> Stored<'_, D> {
     /// Takes a claim back that came to nothing: nothing was there, and nothing was made. Were it kept, what a person
     /// makes by hand in the meantime would be taken for ours.
     pub async fn retract(&mut self) -> Result<(), StoreError> {
+        if self.by_status_alone {
+            // The status follows.
+            return self.release().await;
+        }
         self.patch(|resource| {
             let left: Vec<_> = resource.finalizers().iter().filter(|f| *f != FINALIZER).collect();
             json!({"finalizers": left, "annotations": {CLAIM: null}})
@@ -211,12 +218,25 @@ impl<D: Declaration> Stored<'_, D> {
 
     /// Whether the claim is all there is: no status records it yet.
     pub fn only_claims(&self) -> bool {
-        let recorded = self.resource.status().is_some_and(|status| status.origin.is_some());
+        let status = self.resource.status();
+        let recorded = status.is_some_and(|status| status.origin.is_some());
+        if self.by_status_alone {
+            // The name comes with the first pass that ends.
+            return recorded && status.is_some_and(|status| status.name.is_none());
+        }
         !recorded && self.resource.annotations().contains_key(CLAIM)
     }
 
     /// Stores the claim: with the finalizer, if the resource may not go just like that.
     pub async fn claim(&mut self, origin: Origin, memory: &D::Memory, holds: bool) -> Result<(), StoreError> {
+        if self.by_status_alone {
+            if holds {
+                self.hold().await?;
+            }
+            let mut status = self.resource.status().cloned().unwrap_or_default();
+            (status.origin, status.memory) = (Some(origin), memory.clone());
+            return self.write_status(status).await;
+        }
         if !holds && *memory == D::Memory::default() {
             return Ok(());
         }

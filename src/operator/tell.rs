@@ -10,13 +10,13 @@ use crate::{
     reconcile::Outcome,
 };
 
-/// Events, for what the manifest's author would not expect.
+/// Events, for what the manifest's author would not expect. `was_ready` and `owned`: before this pass.
 pub async fn tell<K: Kind>(
     context: &Context,
     stored: &Stored<'_, K::Resource>,
     outcome: &Outcome<K>,
     name: &str,
-    was_ready: bool,
+    (was_ready, owned): (bool, bool),
 ) {
     let resource = &stored.resource;
     let actions = outcome.done.iter().filter(|step| step.because != Because::Bookkeeping);
@@ -26,8 +26,7 @@ pub async fn tell<K: Kind>(
     }
     let list = |steps: &mut dyn Iterator<Item = String>| steps.collect::<Vec<_>>().join("; ");
 
-    let held_before = resource.status().is_some_and(|status| status.origin.is_some());
-    if !held_before && outcome.origin == Some(Origin::Adopted) {
+    if !owned && outcome.origin == Some(Origin::Adopted) {
         let note = format!("the {name} was there already and is managed from now on");
         context.event(resource, EventType::Normal, "Adopted", note).await;
     }

@@ -20,7 +20,11 @@ pub use self::{
     snapshot::{Look, Part},
 };
 use crate::{
-    core::{Consent, Hold, Origin, Risk, Step, Verdict, policy::allow},
+    core::{
+        Access, Consent, Hold, Origin, Risk, Step, Verdict,
+        access::Case,
+        policy::{allow, deny},
+    },
     kinds::{Execution, Kind},
 };
 
@@ -79,6 +83,8 @@ pub struct Target<'a, K: Kind> {
     pub deleting: Option<Consent>,
     /// Whether the claim is stored already.
     pub begun: bool,
+    /// What may be done through the ArangoCluster.
+    pub access: &'a Access,
 }
 
 /// One pass over one resource.
@@ -89,7 +95,7 @@ pub async fn drive<K: Kind, J: Journal<K>>(
     target: Target<'_, K>,
     journal: &mut J,
 ) -> Result<Outcome<K>, J::Error> {
-    let Target { desired, mut memory, origin, deleting, mut begun } = target;
+    let Target { desired, mut memory, origin, deleting, mut begun, access } = target;
     let owned = origin.is_some();
     let mut outcome = Outcome::new(memory.clone(), origin);
     if let Some(hold) = K::protected(desired, server.account.as_deref()) {
@@ -108,17 +114,31 @@ pub async fn drive<K: Kind, J: Journal<K>>(
             None => K::plan(desired, &observed, &memory),
             Some(_) => K::removal(desired, &observed, &memory),
         };
-        Ok((K::exists(&observed), allow(plan, deleting)))
+        let existed = K::exists(&observed);
+        let mut allowed = allow(plan, deleting);
+        let mut denied = None;
+        let adopts = existed && !owned;
+        let waits = allowed.plan.steps.is_empty() && allowed.plan.hold.is_some();
+        // What is there and not owned is owned after this pass, even by one that only waits.
+        if access.is_restricted() && (adopts || !waits) {
+            let before = K::rights(server, look, desired, access, adopts).await?;
+            let mut after = before.clone();
+            allowed.plan.steps.iter().for_each(|step| K::leads_to(&step.action, &mut after));
+            let subject = K::subject(desired);
+            let case = Case { subject, adopts, deleting: deleting.is_some(), before: &before, after: &after };
+            denied = deny(&mut allowed, access.judge(&case));
+        }
+        Ok((existed, allowed, denied))
     };
     let takes_away = |steps: &[Step<K::Action>]| steps.iter().any(|step| step.risk != Risk::None);
     let looked = match plan(look).await {
         // What is taken away may take along what came since the look: such a plan is made again from a closer one.
-        Ok((_, allowed)) if !look.removing && takes_away(&allowed.plan.steps) => {
+        Ok((_, allowed, _)) if !look.removing && takes_away(&allowed.plan.steps) => {
             plan(Look { removing: true, ..look }).await
         }
         other => other,
     };
-    let (existed, allowed) = match looked {
+    let (existed, allowed, denied) = match looked {
         Ok(looked) => looked,
         Err(error) => {
             outcome.verdict =
@@ -127,6 +147,7 @@ pub async fn drive<K: Kind, J: Journal<K>>(
         }
     };
     outcome.existed = existed;
+    outcome.denied = denied;
     let origin = origin.unwrap_or(if existed { Origin::Adopted } else { Origin::Created });
     outcome.held = allowed.held;
     let mut hold = allowed.plan.hold;
@@ -163,7 +184,7 @@ pub async fn drive<K: Kind, J: Journal<K>>(
     outcome.memory = memory;
     if let Some(hold) = hold {
         // Held before anything of it was there or made: the resource does not own it.
-        let owns = outcome.existed || outcome.touched;
+        let owns = (outcome.existed || outcome.touched) && outcome.denied.is_none();
         outcome.origin = outcome.origin.or(owns.then_some(origin));
         outcome.verdict = hold.into();
     } else {

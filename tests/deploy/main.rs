@@ -54,18 +54,31 @@ const RIGHTS: [(&str, &[&str], &[&str]); 4] = [
     ("events.k8s.io", &["events"], &["create", "patch"]),
 ];
 
+/// What the operator for all namespaces may do beside that: see the labels by which an `ArangoCluster` is lent.
+const LABELS: (&str, &[&str], &[&str]) = ("", &["namespaces"], &["list", "watch"]);
+
+/// All that it may do in one namespace.
 fn rights() -> BTreeSet<Right> {
+    rights_of(&RIGHTS)
+}
+
+/// All that it may do in all of them.
+fn rights_everywhere() -> BTreeSet<Right> {
+    rights_of(&[&RIGHTS[..], &[LABELS]].concat())
+}
+
+fn rights_of(lines: &[(&str, &[&str], &[&str])]) -> BTreeSet<Right> {
     let each = |(group, resources, verbs): (&str, &[&str], &[&str])| {
         let pairs = resources.iter().flat_map(|resource| verbs.iter().map(move |verb| (*resource, *verb)));
         pairs.map(|(resource, verb)| Right::new(group, resource, verb)).collect::<Vec<_>>()
     };
-    RIGHTS.into_iter().flat_map(each).collect()
+    lines.iter().copied().flat_map(each).collect()
 }
 
 #[test]
 fn the_rules_are_these() {
     let strings = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let rules: Vec<_> = rbac::rules()
+    let rules: Vec<_> = rbac::rules_everywhere()
         .into_iter()
         .map(|rule| {
             assert_eq!((rule.resource_names, rule.non_resource_urls), (None, None));
@@ -74,9 +87,11 @@ fn the_rules_are_these() {
         .collect();
     let expected: Vec<_> = RIGHTS
         .into_iter()
+        .chain([LABELS])
         .map(|(group, resources, verbs)| (strings(&[group]), strings(resources), strings(verbs)))
         .collect();
     assert_eq!(rules, expected);
+    assert_eq!(rbac::rules(), rbac::rules_everywhere()[..RIGHTS.len()]);
 }
 
 /// A connection, a database, a user and his right, in one namespace.
@@ -214,7 +229,12 @@ where
 }
 
 /// Every request was granted, and every right was needed.
-fn rights_are_exactly_what_is_used(machine: &Machine, operator_log: &str, namespace: &str) {
+fn rights_are_exactly_what_is_used(
+    machine: &Machine,
+    operator_log: &str,
+    namespace: &str,
+    rights: &BTreeSet<Right>,
+) {
     let requests = machine.requests(namespace);
     let refused: Vec<_> = requests.iter().filter(|asked| [401, 403].contains(&asked.code)).collect();
     assert!(refused.is_empty(), "{refused:?}");
@@ -223,9 +243,9 @@ fn rights_are_exactly_what_is_used(machine: &Machine, operator_log: &str, namesp
         assert_eq!(line, None);
     }
     let used = used(&requests);
-    assert!(used.is_subset(&rights()), "{:?}", used.difference(&rights()));
+    assert!(used.is_subset(rights), "{:?}", used.difference(rights));
     // A resource is read only when somebody else wrote it between our read and our write.
-    let unused = rights().into_iter().filter(|right| !used.contains(right));
+    let unused = rights.iter().filter(|right| !used.contains(right));
     let unused: Vec<_> = unused.filter(|right| !(right.group == GROUP && right.verb == "get")).collect();
     assert!(unused.is_empty(), "granted and never used: {unused:?}");
 }
@@ -239,7 +259,7 @@ fn beyond() -> Vec<Right> {
         Right::new("", "pods", "list"),
         Right::new("", "pods/exec", "create"),
         Right::new("", "configmaps", "get"),
-        Right::new("", "namespaces", "list"),
+        Right::new("", "namespaces", "patch"),
         Right::new("", "serviceaccounts/token", "create"),
         Right::new("", "serviceaccounts", "impersonate"),
         Right::new("apps", "deployments", "patch"),
@@ -260,7 +280,7 @@ async fn the_operator_runs_with_the_rights_for_all_namespaces_and_needs_them_all
     let machine = Machine::start().await;
     machine.kubectl_succeeds(&["apply", "-k", repository("deploy").to_str().unwrap()]);
     pods_are_let_in(&machine, "arango-operator").await;
-    machine.has("arango-operator", &rights(), None).await;
+    machine.has("arango-operator", &rights_everywhere(), None).await;
     for right in beyond() {
         for namespace in [Some("shop"), Some("arango-operator"), Some("kube-system"), None] {
             assert!(!machine.may("arango-operator", &right, namespace).await, "{right:?} in {namespace:?}");
@@ -272,7 +292,7 @@ async fn the_operator_runs_with_the_rights_for_all_namespaces_and_needs_them_all
     whole_life(&machine, &operator, "shop").await;
     let log = operator.log();
     operator.stop().await;
-    rights_are_exactly_what_is_used(&machine, &log, "arango-operator");
+    rights_are_exactly_what_is_used(&machine, &log, "arango-operator", &rights_everywhere());
     stop(machine).await;
 }
 
@@ -292,7 +312,7 @@ async fn the_operator_runs_with_the_rights_for_one_namespace() {
     assert_eq!(field.field_path, "metadata.namespace");
 
     machine.has("shop", &rights(), Some("shop")).await;
-    for right in rights() {
+    for right in rights_everywhere() {
         for namespace in [Some("other"), Some("kube-system"), None] {
             assert!(!machine.may("shop", &right, namespace).await, "{right:?} in {namespace:?}");
         }
@@ -305,7 +325,7 @@ async fn the_operator_runs_with_the_rights_for_one_namespace() {
     whole_life(&machine, &operator, "shop").await;
     let log = operator.log();
     operator.stop().await;
-    rights_are_exactly_what_is_used(&machine, &log, "shop");
+    rights_are_exactly_what_is_used(&machine, &log, "shop", &rights());
     let elsewhere: Vec<_> = machine
         .requests("shop")
         .into_iter()

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration, time::Instant};
 
 use arango_operator::{
     arango::{Client, Error, Request, Response, Transport},
-    core::{Hold, Origin, Reason},
+    core::{Access, Hold, Origin, Reason},
     kinds::{Kind, Lookup, Place},
     reconcile::{Journal, Look, Outcome, Secrets, Server, Target, Version, drive},
     stand_in::{self, Model, Now},
@@ -278,7 +278,8 @@ impl<K: Kind> Stored<K> {
         let desired = desired::<K>(&self.resource);
         let (origin, memory) = self.remembered();
         let begun = self.finalizer && origin.is_some();
-        let target = Target { desired: &desired, memory, origin, deleting: None, begun };
+        let target =
+            Target { desired: &desired, memory, origin, deleting: None, begun, access: &Access::All };
         let outcome = self.drive(world, server, look, target, cut)?;
         if outcome.origin.is_some() {
             self.finalizer = K::holds(&self.resource, outcome.origin, &outcome.memory);
@@ -301,7 +302,8 @@ impl<K: Kind> Stored<K> {
         }
         let desired = K::remembered(&self.resource, &memory).unwrap_or_else(|| desired::<K>(&self.resource));
         let deleting = Some(K::consent(&self.resource, origin));
-        let target = Target { desired: &desired, memory, origin, deleting, begun: true };
+        let target =
+            Target { desired: &desired, memory, origin, deleting, begun: true, access: &Access::All };
         let look = Look { removing: true, ..look };
         let outcome = self.drive(world, server, look, target, cut).ok_or(Dead)?;
         self.status = Some((origin, outcome.memory.clone()));

@@ -97,6 +97,11 @@ impl World {
         (world, server)
     }
 
+    /// Gives operators that are started from now on more arguments.
+    pub(crate) fn give(&mut self, arguments: impl IntoIterator<Item = String>) {
+        self.arguments.extend(arguments.into_iter().map(|argument| &*argument.leak()));
+    }
+
     /// Starts the operator and waits until it is ready.
     pub(crate) async fn start_operator(&mut self) {
         self.spawn_operator().await;

@@ -50,7 +50,7 @@ fn rights(levels: &[(&str, Level)]) -> Rights {
         match collection {
             None => entry.level = Some(*level),
             Some(name) => {
-                drop(entry.collections.insert(Scope::<CollectionName>::parse(name).unwrap(), *level))
+                entry.collections.insert(Scope::<CollectionName>::parse(name).unwrap(), *level);
             }
         }
     }

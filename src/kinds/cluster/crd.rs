@@ -6,6 +6,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::access::{self, AccessRule};
 use crate::{
     core::condition::Condition,
     kinds::schema::{LocalRef, Rule},
@@ -46,6 +47,11 @@ pub struct ArangoClusterSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Tls")]
     pub tls: Option<Tls>,
+    /// Who else may use this connection, and for what. This namespace may do all that the connection's account may;
+    /// any other one only what a rule that selects it allows. No other one if left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub access: Vec<AccessRule>,
     /// How often what is declared is compared with what is there.
     #[serde(default)]
     pub drift: Drift,
@@ -303,6 +309,10 @@ pub const RULES: &[Rule] = &[
         "!has(self.spec.requests) || !has(self.spec.requests.timeout) || self.spec.requests.timeout != ''",
         "requests.timeout must not be empty; write 30s, or leave it out",
     ),
+    access::RULES[0],
+    access::RULES[1],
+    access::RULES[2],
+    access::RULES[3],
 ];
 
 #[cfg(test)]

@@ -1,3 +1,4 @@
 //! ArangoCluster: how to reach a deployment that already runs. The connection that the other kinds share.
 
+pub mod access;
 pub mod crd;

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     arango::{self, Class, Client, What},
-    core::{Consent, DatabaseName, Hold, Origin, Plan, UserName},
+    core::{Consent, DatabaseName, Hold, Origin, Plan, Subject, UserName},
     reconcile::{Look, Part, Secrets, Server},
 };
 
@@ -82,6 +82,10 @@ impl Kind for Database {
 
     fn consent(resource: &ArangoDatabase, _: Option<Origin>) -> Consent {
         plan::consent(&resource.spec)
+    }
+
+    fn subject(desired: &plan::Desired) -> Subject<'_> {
+        Subject::Database(&desired.name)
     }
 
     fn protected(_: &plan::Desired, _: Option<&str>) -> Option<Hold> {

@@ -14,12 +14,15 @@ use secrecy::ExposeSecret;
 use self::crd::{ArangoUser, SecretKeyRef, SecretVersion, UserMemory};
 use super::{
     ExecuteError, Execution, Kind, Lookup, Need, Place,
-    permission::{RightsOf, WildcardOf},
+    permission::{self, RightsOf, WildcardOf},
     schema::Rule,
 };
 use crate::{
     arango::{self, Class, Client, NewUser, UserChange, UserInfo, What},
-    core::{Consent, Hold, Level, Origin, Plan, Reason, Rights, UserName, policy::consent_by_origin},
+    core::{
+        Access, Consent, Hold, Level, Origin, Plan, Reason, Rights, Subject, UserName,
+        policy::consent_by_origin,
+    },
     reconcile::{Look, Part, Secrets, Server},
 };
 
@@ -86,6 +89,10 @@ impl Kind for User {
         consent_by_origin(resource.spec.deletion_policy, origin)
     }
 
+    fn subject(desired: &plan::Desired) -> Subject<'_> {
+        Subject::User(&desired.name)
+    }
+
     fn protected(desired: &plan::Desired, account: Option<&str>) -> Option<Hold> {
         plan::protected(&desired.name, account)
     }
@@ -100,6 +107,17 @@ impl Kind for User {
             server.read::<Users, _>(&(), look, |all| all.get(&desired.name).map(|user| user.active)).await?;
         let secret = desired.password.as_ref().and_then(|source| version(secrets, &source.secret));
         Ok(plan::Observed { active, secret })
+    }
+
+    async fn rights(
+        server: &Server,
+        look: Look,
+        desired: &plan::Desired,
+        _: &Access,
+        adopts: bool,
+    ) -> Result<Rights, arango::Error> {
+        // Whoever gave more to a user of ours knew whose he is.
+        if adopts { permission::all_rights(server, look, &desired.name).await } else { Ok(Rights::default()) }
     }
 
     fn exists(observed: &plan::Observed) -> bool {
