@@ -8,7 +8,7 @@ use std::{
 };
 
 use arango_operator::{
-    cli::{crds, rbac},
+    cli::{crds, docs, rbac},
     kinds::schema,
 };
 use serde_json::Value;
@@ -44,6 +44,11 @@ fn resource_definitions_are_fresh_and_nothing_else_is_with_them() {
 #[test]
 fn rights_are_fresh() {
     is_fresh("deploy", &rbac::files().unwrap(), "rbac --output deploy");
+}
+
+#[test]
+fn the_generated_pages_are_fresh() {
+    is_fresh("docs", &docs::files(&folder("")).unwrap(), "docs --output docs");
 }
 
 /// What is wrong in a schema, each with the path to it.

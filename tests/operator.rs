@@ -8,7 +8,9 @@ mod support;
 mod operator {
     mod apply;
     mod asked;
+    mod bad_inputs;
     mod by_hand;
+    mod claims;
     mod complaints;
     mod connection;
     mod crash;
@@ -16,6 +18,7 @@ mod operator {
     mod deletion;
     mod distrust;
     mod encrypted;
+    mod identity;
     mod if_empty;
     mod interrupted;
     mod kubectl;

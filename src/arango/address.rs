@@ -56,13 +56,12 @@ fn inside(address: Ipv6Addr) -> Option<Ipv4Addr> {
     match address.segments() {
         // Itself.
         [0, 0, 0, 0, 0, 0, 0, 1] => None,
-        // Mapped and compatible; NAT64, the well-known prefix and the local ones.
+        // Mapped and compatible; NAT64, the well-known prefix and the local ones; 6to4.
         [0, 0, 0, 0, 0, 0 | 0xffff, high, low]
         | [0, 0, 0, 0, 0xffff, 0, high, low]
         | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
-        | [0x64, 0xff9b, 1, _, _, _, high, low] => Some(v4(high, low)),
-        // 6to4.
-        [0x2002, high, low, ..] => Some(v4(high, low)),
+        | [0x64, 0xff9b, 1, _, _, _, high, low]
+        | [0x2002, high, low, ..] => Some(v4(high, low)),
         _ => None,
     }
 }

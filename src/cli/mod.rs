@@ -5,6 +5,7 @@ pub mod connection;
 mod control_plane;
 pub mod crds;
 pub mod demo;
+pub mod docs;
 mod duration;
 mod output;
 pub mod rbac;
@@ -38,6 +39,9 @@ enum Command {
     // Hidden: the files that it writes are in the repository.
     #[command(hide = true)]
     Rbac(rbac::RbacArgs),
+    // Hidden for the same reason.
+    #[command(hide = true)]
+    Docs(docs::DocsArgs),
     /// Print the version.
     Version,
     // The doc comment is at the arguments. Hidden: `demo` is what users want.
@@ -53,6 +57,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => block_on(run::run(args)),
         Command::Crds(args) => crds::run(&args),
         Command::Rbac(args) => rbac::run(&args),
+        Command::Docs(args) => docs::run(&args),
         Command::StandIn(args) => stand_in::run(&args),
         Command::Cluster(args) => block_on(cluster::run(args)),
         Command::Request(args) => block_on(request::run(args)),

@@ -7,17 +7,20 @@ pub struct Claimant<R> {
     pub resource: R,
     /// Whether its status records the claim.
     pub holds: bool,
+    /// Whether it is being deleted.
+    pub leaving: bool,
     /// When it was created, in seconds since 1970.
     pub created: i64,
 }
 
 /// The one that owns: whoever's status records the claim; only where nobody's does, the oldest, then the first by
-/// name. Should two record it (a status restored from a backup), the same order decides between them.
-pub fn holder<R: Ord>(claimants: impl IntoIterator<Item = Claimant<R>>) -> Option<R> {
-    claimants
-        .into_iter()
-        .min_by(|a, b| (!a.holds, a.created, &a.resource).cmp(&(!b.holds, b.created, &b.resource)))
-        .map(|claimant| claimant.resource)
+/// name. Should two record it (a status restored from a backup), one that stays comes before one that goes, whose
+/// deletion would take away what the other declares; then the same order decides between them.
+pub fn holder<R: Ord>(claimants: impl IntoIterator<Item = Claimant<R>>) -> Option<Claimant<R>> {
+    fn rank<R>(claimant: &Claimant<R>) -> (bool, bool, i64, &R) {
+        (!claimant.holds, claimant.leaving, claimant.created, &claimant.resource)
+    }
+    claimants.into_iter().min_by(|a, b| rank(a).cmp(&rank(b)))
 }
 
 #[cfg(test)]
@@ -29,10 +32,12 @@ mod tests {
     proptest! {
         #[test]
         fn the_holder_does_not_depend_on_the_order_in_which_claimants_are_seen(
-            claimants in proptest::collection::vec((any::<bool>(), 0_i64..3), 1..6), seed in any::<u64>()
+            claimants in proptest::collection::vec((any::<bool>(), any::<bool>(), 0_i64..3), 1..6), seed in any::<u64>()
         ) {
             let list: Vec<_> = claimants.iter().enumerate()
-                .map(|(resource, (holds, created))| Claimant { resource, holds: *holds, created: *created })
+                .map(|(resource, (holds, leaving, created))| {
+                    Claimant { resource, holds: *holds, leaving: *leaving, created: *created }
+                })
                 .collect();
             let mut turned = list.clone();
             turned.rotate_left(usize::try_from(seed % 6).unwrap() % list.len());
@@ -42,8 +47,15 @@ mod tests {
 
     #[test]
     fn an_older_newcomer_does_not_take_over_what_another_holds() {
-        let older = Claimant { resource: "a", holds: false, created: 1 };
-        let holding = Claimant { resource: "b", holds: true, created: 2 };
-        assert_eq!(holder([older, holding]), Some("b"));
+        let older = Claimant { resource: "a", holds: false, leaving: false, created: 1 };
+        let holding = Claimant { resource: "b", holds: true, leaving: true, created: 2 };
+        assert_eq!(holder([older, holding]).unwrap().resource, "b", "not even while it goes");
+    }
+
+    #[test]
+    fn of_two_that_hold_the_one_that_stays_owns() {
+        let leaving = Claimant { resource: "a", holds: true, leaving: true, created: 1 };
+        let staying = Claimant { resource: "b", holds: true, leaving: false, created: 2 };
+        assert_eq!(holder([leaving, staying]).unwrap().resource, "b");
     }
 }

@@ -150,6 +150,10 @@ pub struct Status<M> {
     /// Created or Adopted. Present once the resource owns the object on the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
+    /// The deployment that origin and what is remembered are about. On another one they say nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub deployment: Option<String>,
     /// The annotation arango-operator.dev/reconcile-at that the last pass obeyed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
@@ -170,6 +174,7 @@ impl<M: Default> Default for Status<M> {
             conditions: Vec::new(),
             name: None,
             origin: None,
+            deployment: None,
             reconcile_at: None,
             memory: M::default(),
         }

@@ -22,9 +22,10 @@ pub enum Wake {
     Polled,
 }
 
-/// Makes the closed list: a line per reason, with its standing, its wake and what it means.
+/// Makes the closed list: a line per reason, with its standing, its wake, what it means, and what a person does about
+/// it (`#[next = "…"]`) where that is more than to wait.
 macro_rules! reasons {
-    ($($(#[doc = $meaning:literal])+ $name:ident: $standing:ident, $wake:ident;)+) => {
+    ($($(#[doc = $meaning:literal])+ $(#[next = $next:literal])? $name:ident: $standing:ident, $wake:ident;)+) => {
         /// The reason of a condition. Closed: dashboards and scripts may match on it.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Reason {
@@ -45,6 +46,11 @@ macro_rules! reasons {
                 match self { $(Self::$name => concat!($($meaning),+).trim_ascii()),+ }
             }
 
+            /// What a person does about it; nothing where it is enough to wait, or to read the message.
+            pub fn next(self) -> Option<&'static str> {
+                match self { $(Self::$name => [$($next,)?].first().copied()),+ }
+            }
+
             /// What it makes of its condition.
             pub fn standing(self) -> Standing {
                 match self { $(Self::$name => Standing::$standing),+ }
@@ -62,38 +68,57 @@ reasons! {
     /// What is declared is there.
     Ready: Good, Woken;
     /// Nobody has looked yet.
+    #[next = "Nothing, for a moment. If it stays, look whether the operator runs, and whether it watches this namespace."]
     Pending: Waits, Woken;
     /// The ArangoCluster that is named doesn't exist or is not connected yet.
+    #[next = "Look at the status of the ArangoCluster that the message names, or apply it."]
     ClusterMissing: Waits, Woken;
     /// No coordinator answers, or none is ready to.
+    #[next = "Look at the deployment, and at the network between. The coordinators in the ArangoCluster's status say what each of them answers."]
     ServerUnavailable: Waits, Polled;
     /// The user doesn't exist yet.
+    #[next = "Nothing, if the user is about to be made. Otherwise declare an ArangoUser, or correct the name."]
     UserMissing: Waits, Polled;
     /// The database doesn't exist yet.
+    #[next = "Nothing, if the database is about to be made. Otherwise declare an ArangoDatabase, or correct the name."]
     DatabaseMissing: Waits, Polled;
     /// A collection doesn't exist yet.
+    #[next = "Nothing, if the application makes the collection. Otherwise correct its name, or the database."]
     CollectionMissing: Waits, Polled;
     /// A Secret, or the key in it, doesn't exist yet.
+    #[next = "Make the Secret with that key, in the namespace of the resource that names it."]
     SecretMissing: Waits, Woken;
     /// A resource that is named doesn't exist yet.
+    #[next = "Apply the resource that the message names, in the same namespace, or correct the reference."]
     ReferenceMissing: Waits, Woken;
     /// A write met another one, or a read was older than our last write.
+    #[next = "Nothing."]
     Retry: Waits, Polled;
     /// A person paused it by annotation.
+    #[next = "Remove the annotation when the pause is over."]
     Paused: Waits, Woken;
     /// Another resource declares the same thing.
+    #[next = "Delete one of the two resources, or give one of them another name. This one takes over when the other is gone."]
     Conflict: NeedsAPerson, Woken;
     /// What is declared can't be.
+    #[next = "Correct what the message names."]
     Invalid: NeedsAPerson, Woken;
     /// The user doesn't exist and the resource declares no password to make it with.
+    #[next = "Set spec.password, or make the user by hand."]
     PasswordMissing: NeedsAPerson, Woken;
     /// The account is never managed: `root`, or the one that the operator itself connects with.
+    #[next = "Delete the resource and declare another user."]
     Protected: NeedsAPerson, Woken;
-    /// The connection's account may not do this.
+    /// The ArangoCluster leads to another deployment than before: nothing is taken away there until a person accepts it.
+    DeploymentChanged: NeedsAPerson, Woken;
+    /// The connection's account may not do this, or the `ArangoCluster` is in another namespace and doesn't lend it.
+    #[next = "Correct the user name and the password in the Secret of the ArangoCluster, or give that account rw on _system; or have it lent by spec.access of the ArangoCluster."]
     AccessDenied: NeedsAPerson, Polled;
     /// The server refused, and will again.
+    #[next = "Correct what the message names; if it names nothing, look into the server's log."]
     Refused: NeedsAPerson, Polled;
     /// The deletion can't be carried out yet.
+    #[next = "Do what the message says. To let the resource go and leave what it declared on the server, set the annotation arango-operator.dev/release to \"true\"."]
     DeletionBlocked: NeedsAPerson, Polled;
 }
 
@@ -147,6 +172,7 @@ mod tests {
         assert_eq!(names.len(), Reason::ALL.len());
         for reason in Reason::ALL {
             assert!(reason.meaning().ends_with('.') && reason.meaning().len() > 20, "{reason}");
+            assert!(reason.next().is_none_or(|next| next.ends_with('.')), "{reason}");
         }
     }
 }

@@ -6,6 +6,7 @@ pub mod backoff;
 pub mod balance;
 pub mod claim;
 pub mod condition;
+pub mod deployment;
 pub mod duration;
 pub mod glob;
 pub mod hold;

@@ -34,7 +34,9 @@ pub enum NameError {
         what: &'static str,
     },
     /// The name is longer than ArangoDB takes.
-    #[error("the {what} name {name:?} has {length} bytes; ArangoDB takes at most {max}")]
+    #[error(
+        "the {what} name {name:?} has {length} bytes; ArangoDB takes at most {max}, so choose a shorter one"
+    )]
     TooLong {
         /// What was to be named.
         what: &'static str,

@@ -52,6 +52,24 @@ pub struct Allowed<A> {
     pub held: Vec<Step<A>>,
 }
 
+impl<A> Allowed<A> {
+    /// Whether something is taken away.
+    pub fn takes_away(&self) -> bool {
+        self.plan.steps.iter().any(|step| step.risk != Risk::None)
+    }
+
+    /// Leaves out the first step that takes something away, the bookkeeping for it, and whatever comes after.
+    pub fn stop_before_taking_away(&mut self, hold: Hold) {
+        let steps = &mut self.plan.steps;
+        let Some(mut end) = steps.iter().position(|step| step.risk != Risk::None) else { return };
+        while end > 0 && steps[end - 1].because == Because::Bookkeeping {
+            end -= 1;
+        }
+        self.held.extend(steps.split_off(end));
+        self.plan.hold = Some(hold);
+    }
+}
+
 /// Splits a plan by what the resource consents to.
 ///
 /// A resource that stays consents to everything that its spec asks for, but never to the destruction of data. A
@@ -111,6 +129,23 @@ mod tests {
         assert_eq!(deny(&mut allowed, Err(Hold::invalid("no"))), Some(Hold::invalid("no")));
         let left: Vec<_> = allowed.plan.steps.iter().map(|step| step.action).collect();
         assert_eq!((left, allowed.plan.hold), (vec!["put back"], Some(Hold::invalid("no"))));
+    }
+
+    #[test]
+    fn what_takes_nothing_away_goes_on_until_something_would() {
+        let mut plan = Plan::default();
+        plan.push("grant", Because::Missing);
+        plan.push("record", Because::Bookkeeping);
+        plan.push_risky("revoke", Because::NoLongerDeclared, Risk::Removes);
+        plan.push("restore", Because::NoLongerDeclared);
+        let mut allowed = allow(plan, None);
+        assert!(allowed.takes_away());
+        let hold = Hold::new(super::super::Reason::DeploymentChanged, "not now");
+        allowed.stop_before_taking_away(hold.clone());
+        let left: Vec<_> = allowed.plan.steps.iter().map(|step| step.action).collect();
+        assert_eq!((left, allowed.held.len()), (vec!["grant"], 3));
+        assert_eq!(allowed.plan.hold, Some(hold));
+        assert!(!allowed.takes_away());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::{
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
-    Api, ResourceExt,
+    Api, Resource, ResourceExt,
     core::PartialObjectMeta,
     runtime::{
         WatchStreamExt,
@@ -26,9 +26,12 @@ use super::{
 };
 use crate::{
     core::{Access, Hold, Reason, access::Loan},
-    kinds::cluster::{
-        access::{AccessRule, Compiled},
-        crd::ArangoCluster,
+    kinds::{
+        Kind,
+        cluster::{
+            access::{AccessRule, Compiled},
+            crd::ArangoCluster,
+        },
     },
 };
 
@@ -95,6 +98,21 @@ pub fn access(context: &Context, namespace: &str, cluster: &Id) -> Option<Access
     };
     let rules = rules.iter().filter(|rule| rule.selects(labels)).map(|rule| Arc::clone(&rule.rule)).collect();
     Some(Access::Lent(Loan { cluster: cluster.clone(), namespace: namespace.into(), rules }))
+}
+
+/// Whether a resource uses the ArangoCluster of another namespace.
+pub fn is_foreign<K: Kind>(resource: &K::Resource) -> bool {
+    Some(&*K::place(resource).cluster.namespace) != resource.meta().namespace.as_deref()
+}
+
+/// Whether a resource may be about its object at all; whoever may not is no claimant either.
+pub fn is_lent<K: Kind>(context: &Context, id: &Id, resource: &K::Resource) -> bool {
+    if !is_foreign::<K>(resource) {
+        return true;
+    }
+    let Ok(desired) = K::desired(resource, &context.lookup(&id.namespace)) else { return true };
+    let access = access(context, &id.namespace, &K::place(resource).cluster);
+    access.is_none_or(|access| access.admits(K::subject(&desired)).is_ok())
 }
 
 /// Learns the rules of an ArangoCluster. If they are others than before, all who use it are looked at.

@@ -14,7 +14,6 @@ use kube::{
         PredicateConfig, WatchStreamExt,
         controller::{self, Action, Controller},
         events::EventType,
-        predicates,
         reflector::{self, Store, store::Writer},
         watcher::Event,
     },
@@ -27,8 +26,9 @@ use super::{
     access,
     connections::{KIND, ask, disconnect, establish, key},
     context::Context,
-    elsewhere,
-    index::{Id, Key, Ref, id_of},
+    controller::asked,
+    deployments, elsewhere,
+    index::{Entry, Id, Key, Ref, id_of},
     store::{StoreError, Stored},
     watch::{known_in, watch},
 };
@@ -100,13 +100,16 @@ pub async fn run(context: Arc<Context>, watched: Watched, stop: CancellationToke
                 let id = id_of(cluster);
                 let secrets = cluster.spec.secrets().map(|name| Key::Secret(Id::new(&id.namespace, name)));
                 let secrets = secrets.collect();
-                inspected.index.lock().set(&Ref { kind: KIND, id }, secrets, None);
+                let entry = Entry { needs: secrets, ..Entry::default() };
+                inspected.index.lock().set(&Ref { kind: KIND, id: id.clone() }, entry);
+                deployments::remember(&inspected, &id, cluster);
             }
             Ok(Event::Delete(cluster)) => {
                 let id = id_of(cluster);
                 disconnect(&inspected, &id);
                 inspected.disconnected(&id);
                 access::forget(&inspected, &id);
+                deployments::forget(&inspected, &id);
                 inspected.forget(&Ref { kind: KIND, id });
             }
             Ok(Event::InitDone) => {
@@ -114,6 +117,7 @@ pub async fn run(context: Arc<Context>, watched: Watched, stop: CancellationToke
                     disconnect(&inspected, &gone.id);
                     inspected.disconnected(&gone.id);
                     access::forget(&inspected, &gone.id);
+                    deployments::forget(&inspected, &gone.id);
                 }
                 inspected.cache_is_filled(KIND);
             }
@@ -121,7 +125,7 @@ pub async fn run(context: Arc<Context>, watched: Watched, stop: CancellationToke
             Err(error) => warn!(kind = KIND, %error, "the watch failed; trying again"),
         })
         .applied_objects()
-        .predicate_filter(predicates::generation, PredicateConfig::default());
+        .predicate_filter(asked, PredicateConfig::default());
     let wakes = context.wakes.stream(KIND);
     Controller::for_stream(trigger, store)
         .with_config(controller::Config::default().concurrency(CONCURRENCY))
@@ -195,6 +199,7 @@ async fn pass(context: &Arc<Context>, resource: &Ref, cluster: &ArangoCluster) -
         && before.conditions.iter().any(|c| c.type_ == READY && c.reason == Reason::Ready.as_str());
 
     stored.hold().await?;
+    let mut standing = None;
     let (verdict, deployment, coordinators) = match establish(context, resource, cluster).await {
         Err(hold) => {
             if hold.reason == Reason::Invalid {
@@ -204,12 +209,15 @@ async fn pass(context: &Arc<Context>, resource: &Ref, cluster: &ArangoCluster) -
         }
         Ok(connected) => {
             let told = ask(&connected, was_ready).await;
+            deployments::learn(context, &resource.id, cluster, &connected, &told);
+            standing = connected.server.standing();
             let states = connected.coordinators();
             let deployment = match &told {
-                Ok(Some(deployment)) => Some(deployment.clone()),
+                Ok(Some(told)) => Some(told.deployment.clone()),
                 _ => before.deployment.clone(),
             };
             let verdict = judge(told.map(|_| ()), &states, connected.is_unverified());
+            let deployment = deployments::write(deployment, standing.as_ref());
             (verdict, deployment, states.iter().map(coordinator).collect())
         }
     };
@@ -222,9 +230,11 @@ async fn pass(context: &Arc<Context>, resource: &Ref, cluster: &ArangoCluster) -
         let (reason, note) = (verdict.reason.as_str(), verdict.message.clone());
         context.event(cluster, EventType::Warning, reason, note).await;
     }
+    deployments::tell(context, cluster, standing.as_ref()).await;
+    let said = verdict.said().chain(deployments::said(&resource.id, standing.as_ref()));
     let status = ClusterStatus {
         observed_generation: generation,
-        conditions: conditions(&before.conditions, verdict.said(), generation, &now),
+        conditions: conditions(&before.conditions, said, generation, &now),
         deployment,
         coordinators,
     };
@@ -252,6 +262,12 @@ async fn leave(context: &Arc<Context>, resource: &Ref, cluster: &ArangoCluster) 
         if let Err(hold) = established {
             warn!(cluster = %resource.id, %hold, "can't serve while being deleted");
         }
+    }
+    if let Some(connected) = context.connection(&resource.id)
+        && connected.server.standing().is_none()
+    {
+        let told = ask(&connected, false).await;
+        deployments::learn(context, &resource.id, cluster, &connected, &told);
     }
     let users = context.index.lock().needing(&key(&resource.id));
     let waits = users.iter().any(|user| context.find(user.kind, &user.id).is_some_and(|found| found.leaving));

@@ -15,14 +15,15 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
     context::Context,
+    deployments::Told,
     index::{Id, Key, Ref},
     secrets::NamespaceSecrets,
 };
 use crate::{
-    arango::{self, Auth, Client, Connection, CoordinatorState, Endpoint, Pool, Role, quoted},
-    core::{Hold, backoff, balance::LoadBalancing},
+    arango::{self, Auth, Client, Connection, CoordinatorState, Endpoint, Pool, quoted},
+    core::{Hold, backoff, balance::LoadBalancing, deployment::of_endpoints},
     kinds::cluster::crd::{self, ArangoCluster, AuthMethod, Deployment, duration},
-    reconcile::{Secrets, Server},
+    reconcile::{Mode, Secrets, Server, identify},
 };
 
 /// The kind's name.
@@ -48,6 +49,8 @@ pub struct Connected {
     /// When the deployment last told about itself; nothing while somebody has reason to doubt it.
     probed: Mutex<Option<Instant>>,
     doubted: AtomicBool,
+    /// Why the deployment has not told which one it is.
+    trouble: Mutex<Option<Hold>>,
     /// Ends the tasks of this connection.
     _tasks: DropGuard,
 }
@@ -72,6 +75,29 @@ impl Connected {
     /// When the last comparison of everything with the server began.
     pub fn last_tick(&self) -> Instant {
         *self.tick.lock()
+    }
+
+    /// The ArangoCluster.
+    pub fn cluster(&self) -> &Id {
+        &self.cluster.id
+    }
+
+    /// Why nobody knows which deployment answers; nothing if that was not asked yet, or is known.
+    pub fn trouble(&self) -> Option<Hold> {
+        self.trouble.lock().clone().filter(|_| self.server.standing().is_none())
+    }
+
+    /// The deployment did not tell which one it is; whether that is news.
+    pub fn failed(&self, trouble: Option<Hold>) -> bool {
+        let is_news = trouble.is_some() && self.trouble() != trouble;
+        *self.trouble.lock() = trouble;
+        is_news
+    }
+
+    /// The identity of a deployment that has none of its own: where it is.
+    fn place(&self) -> String {
+        let coordinators = self.coordinators();
+        of_endpoints(coordinators.iter().map(|state| (state.endpoint.host(), state.endpoint.port())))
     }
 
     /// Somebody was refused, or got no answer: the ArangoCluster is looked at. Once for many.
@@ -159,7 +185,9 @@ pub async fn establish(
         None | Some(crd::LoadBalancing::RoundRobin) => LoadBalancing::RoundRobin,
         Some(crd::LoadBalancing::Random) => LoadBalancing::Random,
     };
-    let pool = Pool::new(connection).map_err(|error| Hold::invalid(error.to_string()))?;
+    let unusable =
+        |error| Hold::invalid(format!("{error}; correct the Secrets that spec.tls and spec.auth name"));
+    let pool = Pool::new(connection).map_err(unusable)?;
 
     let end = CancellationToken::new();
     let connected = Arc::new(Connected {
@@ -170,6 +198,7 @@ pub async fn establish(
         tick: Mutex::new(Instant::now()),
         probed: Mutex::new(None),
         doubted: AtomicBool::new(false),
+        trouble: Mutex::new(None),
         _tasks: end.clone().drop_guard(),
     });
     connected.watch_over(context, interval, end);
@@ -178,8 +207,6 @@ pub async fn establish(
         connections.insert(resource.id.clone(), Arc::clone(&connected));
         context.metrics.connected.set(i64::try_from(connections.len()).unwrap_or(i64::MAX));
     }
-    // Whatever waited for the connection, or was refused by the one before.
-    context.wake(&key(&resource.id));
     Ok(connected)
 }
 
@@ -203,7 +230,7 @@ async fn trust(tls: Option<&crd::Tls>, secrets: &NamespaceSecrets<'_>) -> Result
 }
 
 /// Asks the deployment about itself, unless it has told lately and nobody doubts it: then nothing.
-pub async fn ask(connected: &Connected, was_ready: bool) -> Result<Option<Deployment>, arango::Error> {
+pub async fn ask(connected: &Connected, was_ready: bool) -> Result<Option<Told>, arango::Error> {
     let doubted = connected.doubted.swap(false, Ordering::Relaxed);
     let told_lately = connected.probed.lock().is_some_and(|at| at.elapsed() < PROBE);
     if was_ready
@@ -214,19 +241,20 @@ pub async fn ask(connected: &Connected, was_ready: bool) -> Result<Option<Deploy
         return Ok(None);
     }
     let asked = async {
-        let role = connected.server.client.role().await?;
+        let (mode, id) = identify(&connected.server.client, &connected.place()).await?;
         let version = connected.server.client.version().await?;
-        let mode = match role {
-            Role::Single => "Single",
-            Role::Coordinator => "Cluster",
-            Role::DbServer => "DB-Server",
-            Role::Agent => "Agent",
-            Role::Undefined => "Unknown",
+        let name = match mode {
+            Mode::Single => "Single",
+            Mode::Cluster => "Cluster",
         };
         // As long as the status takes them: another server's words must not keep it from being written.
         let word = |word: Option<String>| word.map(|word| quoted(&word, 64));
         let (version, license) = (word(version.version), word(version.license));
-        Ok(Deployment { mode: mode.to_owned(), version, license })
+        Ok(Told {
+            id,
+            mode,
+            deployment: Deployment { mode: name.to_owned(), version, license, id: None, found: None },
+        })
     };
     let told = asked.await;
     *connected.probed.lock() = told.is_ok().then(Instant::now);

@@ -21,13 +21,17 @@ use tracing::warn;
 
 use super::{
     access,
+    claims::Claims,
     connections::Connected,
     index::{Id, Index, Key, Ref},
     metrics::Metrics,
     secrets::SecretVersions,
     wake::Wakes,
 };
-use crate::kinds::{Lookup, Place};
+use crate::{
+    kinds::{Lookup, Place},
+    reconcile::Deployments,
+};
 
 /// How long publishing an Event may take: it is never waited for longer.
 const EVENT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -68,6 +72,10 @@ pub struct Context {
     pub lending: access::Lending,
     /// The metrics.
     pub metrics: Metrics,
+    /// What the connections to one deployment share.
+    pub deployments: Deployments,
+    /// Who is at work on what.
+    pub claims: Claims,
     /// True once every cache has seen all there is: no decision is made before.
     pub synced: watch::Sender<bool>,
     /// True from the moment on that shutdown began.
@@ -117,6 +125,8 @@ impl Context {
             tried: Mutex::default(),
             secrets: SecretVersions::default(),
             lending: access::Lending::default(),
+            deployments: Deployments::default(),
+            claims: Claims::default(),
             metrics: Metrics::default(),
             synced: watch::Sender::new(false),
             stopping: AtomicBool::new(false),
@@ -232,13 +242,13 @@ impl Context {
         self.attempts.lock().remove(resource);
         self.checked.lock().remove(resource);
         self.waiting.lock().remove(resource);
-        let declared = self.index.lock().remove(resource);
-        if let Some(key) = declared {
+        let mut index = self.index.lock();
+        if let Some(thing) = index.remove(resource) {
             // The next one in line takes over, and whoever needed the object looks again.
-            let declaring = self.index.lock().declaring(&key);
-            self.wakes.wake(declaring);
-            self.wake(&key);
+            self.wakes.wake(index.declaring(&thing));
+            self.wakes.wake(index.needing_thing(&thing));
         }
+        drop(index);
         self.wake(&Key::Resource(resource.clone()));
     }
 

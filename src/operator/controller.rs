@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use futures::{StreamExt, future, stream::BoxStream};
 use kube::{
     Resource, ResourceExt,
+    core::object::HasStatus,
     runtime::{
         PredicateConfig, WatchStreamExt,
         controller::{self, Action, Controller},
@@ -19,7 +20,7 @@ use tracing::{debug, info, warn};
 
 use super::{
     context::Context,
-    index::{Id, Key, Ref, id_of},
+    index::{Entry, Id, Key, Ref, id_of},
     pass::{self, Next},
     store::StoreError,
     watch::{known_in, watch},
@@ -121,11 +122,7 @@ fn is_newer<R: Resource>(ours: &R, cached: &R) -> bool {
 }
 
 /// Says what a resource needs and declares.
-pub fn index<K: Kind>(
-    context: &Context,
-    resource: &K::Resource,
-    desired: Option<&K::Desired>,
-) -> Option<Key> {
+pub fn index<K: Kind>(context: &Context, resource: &K::Resource, desired: Option<&K::Desired>) {
     let id = id_of(resource);
     let cluster = K::place(resource).cluster;
     let namespace = &id.namespace;
@@ -142,8 +139,11 @@ pub fn index<K: Kind>(
         needs.push(Key::Namespace(namespace.clone()));
     }
     let declares = desired.map(|desired| Key::Object(cluster, K::object(desired)));
-    context.index.lock().set(&Ref { kind: K::NAME, id }, needs, declares.clone());
-    declares
+    let remembers = resource.status().and_then(|status| status.deployment.as_deref().map(Into::into));
+    let resource = Ref { kind: K::NAME, id };
+    let left = context.index.lock().set(&resource, Entry { needs, declares, remembers });
+    // Whoever still declares what this one no longer does is next in line.
+    context.wakes.wake(left);
 }
 
 /// Reads a resource's spec and enters it into the index.
@@ -155,7 +155,7 @@ pub fn index_now<K: Kind>(context: &Context, resource: &K::Resource) {
 
 /// Changes that ask for a pass. Not our own writes: neither the status nor the claim changes this.
 #[allow(clippy::unnecessary_wraps)] // the signature of a predicate
-fn asked<K: kube::Resource>(resource: &K) -> Option<u64> {
+pub(super) fn asked<K: kube::Resource>(resource: &K) -> Option<u64> {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut hasher = DefaultHasher::new();
     resource.meta().generation.hash(&mut hasher);

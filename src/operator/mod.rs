@@ -6,10 +6,12 @@
 
 pub mod access;
 pub mod asks;
+pub mod claims;
 pub mod clusters;
 pub mod connections;
 pub mod context;
 pub mod controller;
+pub mod deployments;
 pub mod elsewhere;
 pub mod health;
 pub mod index;

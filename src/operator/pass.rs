@@ -6,11 +6,13 @@ use kube::{Resource, ResourceExt, core::object::HasStatus};
 use tracing::debug;
 
 use super::{
-    access::access,
+    access::{access, is_foreign},
     asks::{self, Asks},
+    claims,
     connections::Connected,
     context::Context,
     controller::{KindContext, index},
+    deployments,
     index::{Id, Key, Ref, id_of},
     removal,
     secrets::NamespaceSecrets,
@@ -18,11 +20,7 @@ use super::{
     tell::{call_for_a_person, tell},
 };
 use crate::{
-    core::{
-        Consent, Hold, Origin, Reason, Status, Verdict,
-        claim::{Claimant, holder},
-        condition::conditions,
-    },
+    core::{Consent, Hold, Origin, Reason, Status, Verdict, condition::conditions},
     kinds::Kind,
     reconcile::{Look, Target, drive, snapshot::SETTLING},
 };
@@ -68,6 +66,9 @@ pub async fn pass<K: Kind>(
     {
         shared.wrote(&resource_ref.id, stored.resource);
     }
+    if matches!(next, Ok(Next::Gone)) {
+        claims::released(&shared.context, resource_ref);
+    }
     next
 }
 
@@ -81,7 +82,7 @@ async fn look_after<K: Kind>(
     let namespace = &*resource_ref.id.namespace;
     let cluster = K::place(resource).cluster;
     let desired = K::desired(resource, &context.lookup(namespace));
-    let object = index::<K>(context, resource, desired.as_ref().ok());
+    index::<K>(context, resource, desired.as_ref().ok());
     if resource.meta().deletion_timestamp.is_some() {
         return removal::remove(shared, resource_ref, stored, &cluster, desired.ok()).await;
     }
@@ -91,13 +92,15 @@ async fn look_after<K: Kind>(
         return Ok(Next::Retry(Reason::Pending));
     };
     let lent = desired.as_ref().map_or(Ok(()), |desired| access.admits(K::subject(desired)));
-    let verdict = may_go_on(shared, resource_ref, stored, desired.as_ref(), object, &lent);
+    // Before it is asked who owns: from here on it is known on which deployment.
+    let connection = connected(context, &cluster);
+    let verdict = may_go_on(shared, resource_ref, stored, &cluster, desired.as_ref(), &lent);
     if verdict.is_ok() && is_unknown(context, &cluster) {
         return Ok(Next::Retry(Reason::Pending));
     }
-    let verdict = verdict.and_then(|()| connected(context, &cluster));
-    let (desired, connection) = match (desired, verdict) {
-        (Ok(desired), Ok(connection)) => (desired, connection),
+    let ready = verdict.and_then(|turn| Ok((turn, connection?)));
+    let (desired, _turn, connection) = match (desired, ready) {
+        (Ok(desired), Ok((turn, connection))) => (desired, turn, connection),
         (Err(hold), _) | (_, Err(hold)) => {
             if is_too_early::<K>(context, resource_ref, resource, hold.reason) {
                 return Ok(Next::Soon);
@@ -107,9 +110,14 @@ async fn look_after<K: Kind>(
         }
     };
 
+    if let Err(hold) = deployments::carry_over::<K>(stored, &connection) {
+        return hold_back::<K>(context, stored, hold).await;
+    }
     let (origin, memory) = stored.remembered();
+    let owned = stored.recorded().is_some();
     let generation = resource.meta().generation.unwrap_or_default();
-    let was_ready = resource.status().is_some_and(|status| status.was_ready(generation));
+    // What was Ready on another deployment is new on this one.
+    let was_ready = origin.is_some() && resource.status().is_some_and(|status| status.was_ready(generation));
     let asked = is_asked_for::<K>(resource);
     let obeyed = !asked || connection.server.has_settled() || context.waits_for(resource_ref) >= SETTLING;
     let look = if asked {
@@ -142,7 +150,6 @@ async fn look_after<K: Kind>(
         stored.claim(origin, &outcome.memory, true).await?;
     }
     let name = K::describe(&desired);
-    let owned = resource.status().is_some_and(|status| status.origin.is_some());
     tell::<K>(context, stored, &outcome, &name, (was_ready, owned)).await;
     let became_ready = outcome.verdict.is_ready() && !was_ready;
     let verdict = outcome.verdict.clone();
@@ -164,7 +171,8 @@ async fn look_after<K: Kind>(
     if outcome.denied.is_some() {
         return Ok(Next::Denied);
     }
-    if matches!(verdict.reason, Reason::AccessDenied | Reason::ServerUnavailable) {
+    if matches!(verdict.reason, Reason::AccessDenied | Reason::ServerUnavailable | Reason::DeploymentChanged)
+    {
         connection.suspect(context);
     }
     Ok(match verdict.reason {
@@ -183,78 +191,41 @@ fn short_name(described: &str) -> String {
         .to_owned()
 }
 
-/// Why nothing is done for the resource whatever its server says, if so.
-fn may_go_on<K: Kind>(
-    shared: &KindContext<K>,
+/// Takes the object for the resource, or says why nothing is done for it whatever its server says.
+fn may_go_on<'a, K: Kind>(
+    shared: &'a KindContext<K>,
     resource_ref: &Ref,
     stored: &Stored<'_, K::Resource>,
+    cluster: &Id,
     desired: Result<&K::Desired, &Hold>,
-    object: Option<Key>,
     lent: &Result<(), Hold>,
-) -> Result<(), Hold> {
+) -> Result<claims::Turn<'a>, Hold> {
     Asks::of(stored.resource.annotations()).and_then(Asks::pause)?;
-    desired.map_err(Clone::clone)?;
-    let object = object.ok_or_else(|| Hold::invalid("the resource declares nothing"))?;
+    let desired = desired.map_err(Clone::clone)?;
     match lent {
         // What was cut off is brought to its end even then: `drive` does that and no more.
         Err(hold) if !K::is_unfinished(&stored.remembered().1) => Err(hold.clone()),
-        _ => owner(shared, resource_ref, &object),
+        _ => claims::claim(shared, resource_ref, cluster, desired),
     }
 }
 
-/// Whether it uses the ArangoCluster of another namespace.
-fn is_foreign<K: Kind>(resource: &K::Resource) -> bool {
-    Some(&*K::place(resource).cluster.namespace) != resource.meta().namespace.as_deref()
-}
-
-/// Whether a resource may be about its object at all; whoever may not is no claimant either.
-fn is_lent<K: Kind>(context: &Context, id: &Id, resource: &K::Resource) -> bool {
-    let Ok(desired) = K::desired(resource, &context.lookup(&id.namespace)) else { return true };
-    let access = access(context, &id.namespace, &K::place(resource).cluster);
-    access.is_none_or(|access| access.admits(K::subject(&desired)).is_ok())
-}
-
-/// Whether this resource owns the object that it declares; otherwise who does.
-fn owner<K: Kind>(shared: &KindContext<K>, resource: &Ref, object: &Key) -> Result<(), Hold> {
-    let declaring = shared.context.index.lock().declaring(object);
-    if declaring.len() <= 1 {
-        return Ok(());
-    }
-    let claimants = declaring.into_iter().filter_map(|claimant| {
-        let resource = shared.latest(&claimant.id)?;
-        if !is_lent::<K>(&shared.context, &claimant.id, &resource) {
-            return None;
-        }
-        let meta = resource.meta();
-        let holds = resource.status().is_some_and(|status| status.origin.is_some())
-            || (resource.annotations().contains_key(super::store::CLAIM) && !is_foreign::<K>(&resource));
-        let created = meta.creation_timestamp.as_ref().map_or(0, |time| time.0.as_second());
-        Some(Claimant { resource: claimant, holds, created })
-    });
-    match holder(claimants) {
-        Some(holder) if holder != *resource => Err(Hold::new(
-            Reason::Conflict,
-            format!(
-                "{} {} declares the same object and holds it; delete one of the two: this one takes over when the \
-                 other is gone",
-                holder.kind, holder.id
-            ),
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// Whether nobody has looked at the ArangoCluster yet. After a start that is so for a moment, and what was Ready before
+/// Whether nobody has looked at the ArangoCluster yet, or asked which deployment it leads to. After a start that is so
+/// for a moment, and what was Ready before
 /// must not be said to be waiting: its next look wakes the resource.
 pub(super) fn is_unknown(context: &Context, cluster: &Id) -> bool {
-    context.connection(cluster).is_none()
-        && !context.was_tried(cluster)
-        && context.find(super::connections::KIND, cluster).is_some()
+    match context.connection(cluster) {
+        Some(connected) => connected.server.standing().is_none() && connected.trouble().is_none(),
+        None => !context.was_tried(cluster) && context.find(super::connections::KIND, cluster).is_some(),
+    }
 }
 
-/// The connection, or what is waited for.
+/// The connection, once it is known which deployment answers; or what is waited for.
 pub(super) fn connected(context: &Context, cluster: &Id) -> Result<std::sync::Arc<Connected>, Hold> {
-    context.connection(cluster).ok_or_else(|| {
+    let connection = context.connection(cluster);
+    if let Some(trouble) = connection.as_ref().and_then(|connected| connected.trouble()) {
+        return Err(trouble);
+    }
+    connection.filter(|connected| connected.server.standing().is_some()).ok_or_else(|| {
         let message = match context.find(super::connections::KIND, cluster) {
             Some(_) => {
                 format!(
@@ -330,6 +301,7 @@ pub(super) async fn write<K: Kind>(
         conditions: conditions(&old.conditions, verdict.said(), generation, &now),
         name: name.or(old.name),
         origin,
+        deployment: stored.deployment(),
         reconcile_at: if obeyed {
             asks::reconcile_at(stored.resource.annotations())
         } else {

@@ -7,7 +7,7 @@ use kube::{ResourceExt, runtime::events::EventType};
 use super::{
     access::access,
     asks::{self, Asks},
-    connections,
+    claims, connections,
     context::Context,
     controller::KindContext,
     index::{Id, Key, Ref},
@@ -88,9 +88,29 @@ pub async fn remove<K: Kind>(
         Ok(connection) => connection,
         Err(hold) => return block::<K>(context, stored, hold.message).await,
     };
+    if let Err(hold) = connection.server.may_take_away().await {
+        connection.suspect(context);
+        return block::<K>(context, stored, hold.message).await;
+    }
+    let declared_on = stored.deployment();
+    stored.is_on(connection.server.deployment());
+    let (Some(origin), memory) = stored.remembered() else {
+        let there = declared_on.unwrap_or_default();
+        let why = format!(
+            "it was looked after on the deployment {there}, and the ArangoCluster {} leads to another one by now",
+            cluster.name
+        );
+        return leave_behind::<K>(context, stored, &desired, &why).await;
+    };
+    let Ok(_turn) = claims::claim(shared, resource_ref, cluster, &desired) else {
+        // Another resource declares the same and owns it: nothing of it is this one's to remove.
+        stored.release().await?;
+        return Ok(Next::Gone);
+    };
 
     let since = Instant::now().checked_sub(FRESH).unwrap_or_else(Instant::now);
     let look = Look { since, removing: true };
+    let origin = Some(origin);
     let target =
         Target { desired: &desired, memory, origin, deleting: Some(consent), begun: true, access: &access };
     let secrets = NamespaceSecrets::new(context, namespace);

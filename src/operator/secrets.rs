@@ -150,9 +150,10 @@ impl<'a> NamespaceSecrets<'a> {
         }
         let version = version(&secret.metadata);
         let ByteString(bytes) =
-            secret.data.and_then(|mut data| data.remove(key)).ok_or_else(|| missing(name, key))?;
-        let text = String::from_utf8(bytes)
-            .map_err(|_| Hold::invalid(format!("the key {key} of the Secret {name} is not UTF-8 text")))?;
+            secret.data.and_then(|mut data| data.remove(key)).ok_or_else(|| without(name, key))?;
+        let text = String::from_utf8(bytes).map_err(|_| {
+            Hold::invalid(format!("the key {key} of the Secret {name} is not UTF-8 text; put text there"))
+        })?;
         Ok((text.into(), version))
     }
 
@@ -233,6 +234,11 @@ fn missing(name: &str, key: &str) -> Hold {
             "the Secret {name} with the key {key} does not exist in this namespace yet; going on when it does"
         ),
     )
+}
+
+fn without(name: &str, key: &str) -> Hold {
+    let message = format!("the Secret {name} has no key {key} yet; going on when it has");
+    Hold::new(Reason::SecretMissing, message)
 }
 
 impl Secrets for NamespaceSecrets<'_> {

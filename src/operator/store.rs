@@ -1,6 +1,8 @@
 //! What is written to a resource: the claim in its metadata, the status in its subresource. Every write carries the
 //! resource version; if somebody else wrote in between, the resource is read again.
 
+use std::sync::Arc;
+
 use kube::{
     Api, Resource, ResourceExt,
     api::{Patch, PatchParams, PostParams},
@@ -11,7 +13,7 @@ use serde_json::json;
 
 use super::context::{Context, kind_of};
 use crate::{
-    core::{Origin, Status},
+    core::Origin,
     kinds::{Declaration, Kind},
     reconcile::Journal,
 };
@@ -79,19 +81,49 @@ pub struct Stored<'a, R> {
     /// Whether what is remembered is in the status alone. The claim is an annotation: whoever may write the resource may
     /// write it, and say that what exists was made by him. In the ArangoCluster's own namespace he may do that anyway.
     pub by_status_alone: bool,
+    /// The deployment that the pass is about, once it is known.
+    deployment: Option<Arc<str>>,
 }
 
 #[derive(Serialize, serde::Deserialize)]
 struct Claim<M> {
     origin: Origin,
     memory: M,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    deployment: Option<String>,
+}
+
+/// Whether what is said of one deployment holds on that one. What was written before deployments had names does.
+fn is_about(recorded: Option<&String>, deployment: Option<&str>) -> bool {
+    recorded.is_none_or(|recorded| deployment.is_none_or(|deployment| recorded == deployment))
+}
+
+/// The claim as the status records it.
+fn recorded<D: Declaration>(resource: &D, deployment: Option<&str>) -> Option<(Origin, D::Memory)> {
+    let status = resource.status().filter(|status| is_about(status.deployment.as_ref(), deployment))?;
+    Some((status.origin?, status.memory.clone()))
+}
+
+fn claim<D: Declaration>(resource: &D) -> Option<Claim<D::Memory>> {
+    serde_json::from_str(resource.annotations().get(CLAIM)?).ok()
+}
+
+/// The claim as it is stored before the status records it.
+fn claimed<D: Declaration>(resource: &D, deployment: Option<&str>) -> Option<(Origin, D::Memory)> {
+    let claim = claim(resource)?;
+    is_about(claim.deployment.as_ref(), deployment).then_some((claim.origin, claim.memory))
+}
+
+/// Whether a resource has claimed its object on that deployment. `by_status_alone`: as for [`Stored`].
+pub fn records<D: Declaration>(resource: &D, deployment: Option<&str>, by_status_alone: bool) -> bool {
+    recorded(resource, deployment).is_some() || (!by_status_alone && claimed(resource, deployment).is_some())
 }
 
 impl<'a, R: Writable> Stored<'a, R> {
     /// A resource out of a cache.
     pub fn new(context: &'a Context, resource: R) -> Self {
         let api = context.api(resource.meta().namespace.as_deref().unwrap_or_default());
-        Self { context, api, resource, by_status_alone: false }
+        Self { context, api, resource, by_status_alone: false, deployment: None }
     }
 
     /// Whether the finalizer is there.
@@ -189,17 +221,34 @@ impl<'a, R: Writable> Stored<'a, R> {
 }
 
 impl<D: Declaration> Stored<'_, D> {
+    /// From here on it is about that deployment: what was remembered of another says nothing.
+    pub fn is_on(&mut self, deployment: Option<Arc<str>>) {
+        self.deployment = deployment;
+    }
+
     /// What is remembered: in the status, or, before there is one, in the claim.
     pub fn remembered(&self) -> (Option<Origin>, D::Memory) {
+        let deployment = self.deployment.as_deref();
+        let claimed = || claimed(&self.resource, deployment).filter(|_| !self.by_status_alone);
+        if let Some((origin, memory)) = self.recorded().or_else(claimed) {
+            return (Some(origin), memory);
+        }
         let status = self.resource.status();
-        if let Some(Status { origin: Some(origin), memory, .. }) = status {
-            return (Some(*origin), memory.clone());
-        }
-        let claim = self.resource.annotations().get(CLAIM).filter(|_| !self.by_status_alone);
-        match claim.and_then(|claim| serde_json::from_str::<Claim<D::Memory>>(claim).ok()) {
-            Some(Claim { origin, memory }) => (Some(origin), memory),
-            None => (None, status.map(|status| status.memory.clone()).unwrap_or_default()),
-        }
+        let status = status.filter(|status| is_about(status.deployment.as_ref(), deployment));
+        (None, status.map(|status| status.memory.clone()).unwrap_or_default())
+    }
+
+    /// The claim as the status records it.
+    pub fn recorded(&self) -> Option<(Origin, D::Memory)> {
+        recorded(&self.resource, self.deployment.as_deref())
+    }
+
+    /// The deployment that what is remembered is about.
+    pub fn deployment(&self) -> Option<String> {
+        let of_status = || self.resource.status().and_then(|status| status.deployment.clone());
+        let believed = self.only_claims() && !self.by_status_alone;
+        let of_claim = || believed.then(|| claim(&self.resource)?.deployment).flatten();
+        self.deployment.as_deref().map(str::to_owned).or_else(of_status).or_else(of_claim)
     }
 
     /// Takes a claim back that came to nothing: nothing was there, and nothing was made. Were it kept, what a person
@@ -218,11 +267,10 @@ impl<D: Declaration> Stored<'_, D> {
 
     /// Whether the claim is all there is: no status records it yet.
     pub fn only_claims(&self) -> bool {
-        let status = self.resource.status();
-        let recorded = status.is_some_and(|status| status.origin.is_some());
+        let recorded = self.recorded().is_some();
         if self.by_status_alone {
             // The name comes with the first pass that ends.
-            return recorded && status.is_some_and(|status| status.name.is_none());
+            return recorded && self.resource.status().is_some_and(|status| status.name.is_none());
         }
         !recorded && self.resource.annotations().contains_key(CLAIM)
     }
@@ -235,12 +283,14 @@ impl<D: Declaration> Stored<'_, D> {
             }
             let mut status = self.resource.status().cloned().unwrap_or_default();
             (status.origin, status.memory) = (Some(origin), memory.clone());
+            status.deployment = self.deployment();
             return self.write_status(status).await;
         }
         if !holds && *memory == D::Memory::default() {
             return Ok(());
         }
-        let claim = serde_json::to_string(&Claim { origin, memory }).unwrap_or_default();
+        let claim = Claim { origin, memory, deployment: self.deployment() };
+        let claim = serde_json::to_string(&claim).unwrap_or_default();
         self.patch(|resource| {
             let mut finalizers = resource.finalizers().to_vec();
             if holds && !finalizers.iter().any(|finalizer| finalizer == FINALIZER) {
@@ -269,7 +319,8 @@ impl<K: Kind> Journal<K> for Stored<'_, K::Resource> {
         let mut status = self.resource.status().cloned().unwrap_or_default();
         status.memory = memory.clone();
         // Without the origin the memory would not be found again: the claim would be taken for newer.
-        status.origin = status.origin.or(origin);
+        status.origin = origin;
+        status.deployment = self.deployment();
         self.write_status(status).await
     }
 }

@@ -8,6 +8,7 @@
 pub mod outcome;
 mod server;
 pub mod snapshot;
+mod standing;
 
 use std::future::Future;
 
@@ -18,10 +19,11 @@ pub use self::{
     outcome::Outcome,
     server::Server,
     snapshot::{Look, Part},
+    standing::{Deployments, Mode, identify},
 };
 use crate::{
     core::{
-        Access, Consent, Hold, Origin, Risk, Step, Verdict,
+        Access, Consent, Hold, Origin, Risk, Verdict,
         access::Case,
         policy::{allow, deny},
     },
@@ -130,15 +132,14 @@ pub async fn drive<K: Kind, J: Journal<K>>(
         }
         Ok((existed, allowed, denied))
     };
-    let takes_away = |steps: &[Step<K::Action>]| steps.iter().any(|step| step.risk != Risk::None);
     let looked = match plan(look).await {
         // What is taken away may take along what came since the look: such a plan is made again from a closer one.
-        Ok((_, allowed, _)) if !look.removing && takes_away(&allowed.plan.steps) => {
+        Ok((_, allowed, _)) if !look.removing && allowed.takes_away() => {
             plan(Look { removing: true, ..look }).await
         }
         other => other,
     };
-    let (existed, allowed, denied) = match looked {
+    let (existed, mut allowed, denied) = match looked {
         Ok(looked) => looked,
         Err(error) => {
             outcome.verdict =
@@ -148,6 +149,11 @@ pub async fn drive<K: Kind, J: Journal<K>>(
     };
     outcome.existed = existed;
     outcome.denied = denied;
+    if allowed.takes_away()
+        && let Err(hold) = server.may_take_away().await
+    {
+        allowed.stop_before_taking_away(hold);
+    }
     let origin = origin.unwrap_or(if existed { Origin::Adopted } else { Origin::Created });
     outcome.held = allowed.held;
     let mut hold = allowed.plan.hold;

@@ -54,8 +54,11 @@ pub(super) fn in_place(what: &str) -> String {
 /// What an error means for a resource. `doing` says what was attempted: "create the database shop".
 pub fn of_error(error: &Error, doing: &str) -> Hold {
     let (reason, next) = match error.class() {
-        Class::Unreachable | Class::Timeout | Class::Busy | Class::ReadOnly => {
-            (Reason::ServerUnavailable, "trying again")
+        Class::Unreachable => (Reason::ServerUnavailable, advice(&error.to_string())),
+        Class::Timeout | Class::Busy | Class::ReadOnly => (Reason::ServerUnavailable, "trying again"),
+        // ArangoDB says 404 with a number; a proxy or another web server doesn't.
+        Class::Missing(What::Other) if error.error_num().is_none() => {
+            (Reason::ServerUnavailable, "is it an ArangoDB that answers there? trying again")
         }
         Class::Missing(What::User) => (Reason::UserMissing, "looking again"),
         Class::Missing(What::Database) => (Reason::DatabaseMissing, "looking again"),
@@ -65,12 +68,34 @@ pub fn of_error(error: &Error, doing: &str) -> Hold {
             Reason::AccessDenied,
             "the connection's account needs rw on _system and a right password; trying again at the next interval",
         ),
+        Class::Unexpected if matches!(error, Error::NotUnderstood { .. }) => {
+            (Reason::Refused, "is it an ArangoDB that answers there? trying again at the next interval")
+        }
         Class::Invalid | Class::Unexpected => (
             Reason::Refused,
             "change the resource, or see the operator's log; trying again at the next interval",
         ),
     };
     Hold::new(reason, format!("could not {doing}: {error}; {next}"))
+}
+
+/// What a connection says when something on the way to a server is configured wrongly, and what to do about it. It is
+/// waited for all the same: the other side may be what changes.
+const ADVICE: &[(&str, &str)] = &[
+    (
+        "not valid for name",
+        "name the server in spec.endpoints of the ArangoCluster as its certificate does; trying again",
+    ),
+    (
+        "invalid peer certificate",
+        "spec.tls.caRef of the ArangoCluster must name the authority that signed the server's certificate; trying again",
+    ),
+    ("InvalidContentType", "it seems to speak http:// and not https://; trying again"),
+    ("invalid HTTP version", "it seems to speak https:// and not http://; trying again"),
+];
+
+fn advice(said: &str) -> &'static str {
+    ADVICE.iter().find(|(part, _)| said.contains(part)).map_or("trying again", |(_, advice)| advice)
 }
 
 pub(super) fn of_execution(error: &ExecuteError, action: &str) -> Hold {

@@ -1,4 +1,7 @@
 //! One ArangoDB deployment as the flow sees it: a client, what is known, and the queues of writes.
+//!
+//! Several connections may lead to one deployment. What is written through one of them must not look like somebody else's
+//! work to another, and writes to one user queue up whoever sends them: so that part is [`Shared`].
 
 use std::{
     collections::HashMap,
@@ -7,12 +10,13 @@ use std::{
     time::Instant,
 };
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::OwnedMutexGuard;
 
 use super::{
     Look, Part,
-    snapshot::{SETTLING, Snapshot},
+    snapshot::{Reader, SETTLING, Snapshot},
+    standing::Stands,
 };
 use crate::{
     arango::{Client, Error},
@@ -25,6 +29,15 @@ pub struct Server {
     pub client: Client,
     /// The account that the client connects with, which is never managed.
     pub account: Option<String>,
+    /// Which deployment it is, where that is asked.
+    pub(super) stands: Stands,
+    reader: Reader,
+    shared: RwLock<Arc<Shared>>,
+}
+
+/// What all connections to one deployment share.
+#[derive(Default)]
+pub(super) struct Shared {
     snapshot: Snapshot,
     /// When we last wrote to it.
     written: Mutex<Option<Instant>>,
@@ -44,16 +57,26 @@ impl Server {
         Self {
             client,
             account,
-            snapshot: Snapshot::default(),
-            written: Mutex::default(),
-            turns: Mutex::default(),
+            stands: Stands::default(),
+            reader: Reader::default(),
+            shared: RwLock::default(),
         }
+    }
+
+    /// Takes part in what the connections to one deployment share. What was known before is forgotten.
+    pub(super) fn share(&self, shared: Arc<Shared>) {
+        *self.shared.write() = shared;
+    }
+
+    pub(super) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared.read())
     }
 
     /// Waits until it is our turn to write to a user and his rights.
     pub async fn turn(&self, user: &UserName) -> OwnedMutexGuard<()> {
         let queue = {
-            let mut turns = self.turns.lock();
+            let shared = self.shared();
+            let mut turns = shared.turns.lock();
             if let Some(queue) = turns.get(user).and_then(Weak::upgrade) {
                 queue
             } else {
@@ -75,35 +98,38 @@ impl Server {
         look: Look,
         ask: impl FnMut(&P::Value) -> T + Send,
     ) -> Result<T, Error> {
-        self.snapshot.read::<P, T>(&self.client, key, look.since, ask).await
+        self.shared().snapshot.read::<P, T>((&self.reader, &self.client), key, look.since, ask).await
     }
 
     /// Whether every coordinator shows our own last write by now, so that a read that begins now is evidence of
     /// whatever else was written.
     pub fn has_settled(&self) -> bool {
-        self.written.lock().is_none_or(|at| at.elapsed() >= SETTLING)
+        self.shared().written.lock().is_none_or(|at| at.elapsed() >= SETTLING)
     }
 
     /// Applies our own write to what is known.
     pub fn amend<P: Part>(&self, key: &P::Key, amendment: impl Fn(&mut P::Value) + Send + Sync + 'static) {
-        *self.written.lock() = Some(Instant::now());
-        self.snapshot.amend::<P>(key, amendment);
+        self.wrote().snapshot.amend::<P>(key, amendment);
     }
 
     /// Applies our own write to every part of a sort.
     pub fn amend_all<P: Part>(&self, amendment: impl Fn(&mut P::Value) + Send + Sync + 'static) {
-        *self.written.lock() = Some(Instant::now());
-        self.snapshot.amend_all::<P>(amendment);
+        self.wrote().snapshot.amend_all::<P>(amendment);
     }
 
     /// Learns a part from our own write.
     pub fn put<P: Part<Value: Clone>>(&self, key: &P::Key, value: P::Value) {
-        *self.written.lock() = Some(Instant::now());
-        self.snapshot.put::<P>(key, value);
+        self.wrote().snapshot.put::<P>(&self.reader, key, value);
+    }
+
+    fn wrote(&self) -> Arc<Shared> {
+        let shared = self.shared();
+        *shared.written.lock() = Some(Instant::now());
+        shared
     }
 
     /// Forgets a part.
     pub fn forget<P: Part>(&self, key: &P::Key) {
-        self.snapshot.forget::<P>(key);
+        self.shared().snapshot.forget::<P>(key);
     }
 }

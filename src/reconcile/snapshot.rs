@@ -4,13 +4,16 @@
 //! A part is read once for many waiters (single flight). What we write is applied to what is known, and again to
 //! every read that may be older than the write: one that began before it, or within [`SETTLING`] after it, since
 //! another coordinator may still show the state before (reference: users, consistency).
+//!
+//! Several connections to one deployment share what was written and read each for themselves: an account that sees less,
+//! or a way on which nobody answers, tells the others nothing.
 
 use std::{
     any::{Any, TypeId},
     collections::{HashMap, VecDeque},
     future::Future,
     hash::Hash,
-    sync::Arc,
+    sync::{Arc, Weak},
     time::{Duration, Instant},
 };
 
@@ -44,6 +47,10 @@ pub trait Part: Send + Sync + 'static {
     fn read(client: &Client, key: &Self::Key) -> impl Future<Output = Result<Self::Value, Error>> + Send;
 }
 
+/// Who reads: one connection. What is read for it goes with it.
+#[derive(Debug, Default)]
+pub struct Reader(Arc<()>);
+
 /// The parts of one server that were read.
 #[derive(Default)]
 pub struct Snapshot {
@@ -55,23 +62,42 @@ type Amendment<V> = Arc<dyn Fn(&mut V) + Send + Sync>;
 
 struct Cell<V> {
     known: Mutex<Known<V>>,
-    /// Held by whoever reads; the others wait for what comes of it.
-    reading: tokio::sync::Mutex<()>,
 }
 
 struct Known<V> {
-    value: Option<(Instant, V)>,
-    /// The last read that failed, and when it ended: what one waiter was told holds for all who waited with him.
-    failed: Option<(Instant, Error)>,
+    views: Vec<View<V>>,
     writes: VecDeque<(Instant, Amendment<V>)>,
     /// When it was last forgotten: a read that began before may be older than what made it be forgotten.
     forgotten: Option<Instant>,
 }
 
+/// What one reader knows.
+struct View<V> {
+    reader: Weak<()>,
+    value: Option<(Instant, V)>,
+    /// The last read that failed, and when it ended: what one waiter was told holds for all who waited with him.
+    failed: Option<(Instant, Error)>,
+    /// Held by whoever reads; the others wait for what comes of it.
+    reading: Arc<tokio::sync::Mutex<()>>,
+}
+
 impl<V> Default for Cell<V> {
     fn default() -> Self {
-        let known = Known { value: None, failed: None, writes: VecDeque::new(), forgotten: None };
-        Self { known: Mutex::new(known), reading: tokio::sync::Mutex::default() }
+        let known = Known { views: Vec::new(), writes: VecDeque::new(), forgotten: None };
+        Self { known: Mutex::new(known) }
+    }
+}
+
+impl<V> Known<V> {
+    fn view(&mut self, reader: &Reader) -> &mut View<V> {
+        let whose = |view: &View<V>| std::ptr::eq(view.reader.as_ptr(), Arc::as_ptr(&reader.0));
+        let at = self.views.iter().position(whose).unwrap_or_else(|| {
+            self.views.retain(|view| view.reader.strong_count() > 0);
+            let reader = Arc::downgrade(&reader.0);
+            self.views.push(View { reader, value: None, failed: None, reading: Arc::default() });
+            self.views.len() - 1
+        });
+        &mut self.views[at]
     }
 }
 
@@ -80,12 +106,14 @@ impl<V> Cell<V> {
     /// ended after the asker's own request. A thousand who wait while nobody answers shall wait for one read's time.
     fn ask<T>(
         &self,
+        reader: &Reader,
         since: Instant,
         asked: Instant,
         f: &mut impl FnMut(&V) -> T,
     ) -> Option<Result<T, Error>> {
-        let known = self.known.lock();
-        match (&known.value, &known.failed) {
+        let mut known = self.known.lock();
+        let view = known.view(reader);
+        match (&view.value, &view.failed) {
             (Some((started, value)), _) if *started >= since => Some(Ok(f(value))),
             (_, Some((ended, error))) if *ended > asked => Some(Err(error.clone())),
             _ => None,
@@ -94,7 +122,7 @@ impl<V> Cell<V> {
 
     fn amend(&self, now: Instant, amendment: Amendment<V>) {
         let mut known = self.known.lock();
-        if let Some((_, value)) = &mut known.value {
+        for (_, value) in known.views.iter_mut().filter_map(|view| view.value.as_mut()) {
             amendment(value);
         }
         while known.writes.front().is_some_and(|(at, _)| now.duration_since(*at) > REMEMBER_WRITES) {
@@ -103,7 +131,7 @@ impl<V> Cell<V> {
         known.writes.push_back((now, amendment));
     }
 
-    fn learn<T>(&self, started: Instant, mut value: V, ask: &mut impl FnMut(&V) -> T) -> T {
+    fn learn<T>(&self, reader: &Reader, started: Instant, mut value: V, ask: &mut impl FnMut(&V) -> T) -> T {
         let mut known = self.known.lock();
         for (at, amendment) in &known.writes {
             if started < *at + SETTLING {
@@ -111,10 +139,12 @@ impl<V> Cell<V> {
             }
         }
         let answer = ask(&value);
-        if known.forgotten.is_none_or(|at| at <= started) {
-            known.value = Some((started, value));
+        let holds = known.forgotten.is_none_or(|at| at <= started);
+        let view = known.view(reader);
+        if holds {
+            view.value = Some((started, value));
         }
-        known.failed = None;
+        view.failed = None;
         answer
     }
 }
@@ -134,25 +164,26 @@ impl Snapshot {
     /// Asks a part, reading it first unless it was read recently enough.
     pub async fn read<P: Part, T>(
         &self,
-        client: &Client,
+        (reader, client): (&Reader, &Client),
         key: &P::Key,
         since: Instant,
         mut ask: impl FnMut(&P::Value) -> T + Send,
     ) -> Result<T, Error> {
         let cell = self.cell::<P>(key);
         let asked = Instant::now();
-        if let Some(answer) = cell.ask(since, asked, &mut ask) {
+        if let Some(answer) = cell.ask(reader, since, asked, &mut ask) {
             return answer;
         }
-        let _reading = cell.reading.lock().await;
-        if let Some(answer) = cell.ask(since, asked, &mut ask) {
+        let reading = Arc::clone(&cell.known.lock().view(reader).reading);
+        let _reading = reading.lock().await;
+        if let Some(answer) = cell.ask(reader, since, asked, &mut ask) {
             return answer;
         }
         let started = Instant::now();
         match P::read(client, key).await {
-            Ok(value) => Ok(cell.learn(started, value, &mut ask)),
+            Ok(value) => Ok(cell.learn(reader, started, value, &mut ask)),
             Err(error) => {
-                cell.known.lock().failed = Some((Instant::now(), error.clone()));
+                cell.known.lock().view(reader).failed = Some((Instant::now(), error.clone()));
                 Err(error)
             }
         }
@@ -174,11 +205,14 @@ impl Snapshot {
 
     /// Learns a part from our own write, without a read. It holds against late reads too, and against the writes
     /// before it: a user who was made anew has none of the rights that he was given before.
-    pub fn put<P: Part<Value: Clone>>(&self, key: &P::Key, value: P::Value) {
+    pub fn put<P: Part<Value: Clone>>(&self, reader: &Reader, key: &P::Key, value: P::Value) {
         let cell = self.cell::<P>(key);
         let mut known = cell.known.lock();
         let now = Instant::now();
-        known.value = Some((now, value.clone()));
+        known.view(reader);
+        for view in &mut known.views {
+            view.value = Some((now, value.clone()));
+        }
         known.writes.clear();
         known.writes.push_back((now, Arc::new(move |known| *known = value.clone())));
     }
@@ -187,7 +221,9 @@ impl Snapshot {
     pub fn forget<P: Part>(&self, key: &P::Key) {
         let cell = self.cell::<P>(key);
         let mut known = cell.known.lock();
-        known.value = None;
+        for view in &mut known.views {
+            view.value = None;
+        }
         known.forgotten = Some(Instant::now());
         // An earlier write must not be laid over what the next read says: something unknown came after it.
         known.writes.clear();

@@ -116,6 +116,17 @@ impl Place {
         status: &str,
         reason: &str,
     ) -> String {
+        self.try_condition(limit, object, status, reason).await.unwrap_or_else(|found| panic!("{found}"))
+    }
+
+    /// The same; where it doesn't come about, what is there instead.
+    pub(crate) async fn try_condition(
+        &self,
+        limit: Duration,
+        object: &str,
+        status: &str,
+        reason: &str,
+    ) -> Result<String, String> {
         let (api, name) = self.api(object);
         let is = |found: Option<&DynamicObject>| {
             found.is_some_and(|found| {
@@ -127,11 +138,13 @@ impl Place {
         match timeout(limit, await_condition(api.clone(), name, is)).await {
             Ok(Ok(found)) => {
                 let found = found.expect("an object that met the condition");
-                ready_condition(&found)["message"].as_str().unwrap_or_default().to_owned()
+                Ok(ready_condition(&found)["message"].as_str().unwrap_or_default().to_owned())
             }
             outcome => {
                 let found = api.get_opt(name).await.map(|found| found.map(|found| found.data));
-                panic!("{object} is not Ready={status} {reason} within {limit:?} ({outcome:?}): {found:#?}");
+                Err(format!(
+                    "{object} is not Ready={status} {reason} within {limit:?} ({outcome:?}): {found:#?}"
+                ))
             }
         }
     }

@@ -1,6 +1,10 @@
 //! A deployment as its clients see it: over HTTP, each with his own name and password.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
 
 use arango_operator::stand_in::{LogEntry, Options, StandIn, Tls};
 use reqwest::{Client, Method, StatusCode};
@@ -58,7 +62,15 @@ impl Server {
         Self::with_options(Options { tls: Some(tls), ..Options::cluster(3, ROOT_PASSWORD) }).await
     }
 
-    async fn with_options(options: Options) -> Self {
+    /// Starts a single server, which has no identity of its own.
+    pub(crate) async fn single() -> Self {
+        Self::with_options(Options::single(ROOT_PASSWORD)).await
+    }
+
+    /// Starts one, which is another deployment than all others.
+    async fn with_options(mut options: Options) -> Self {
+        static DEPLOYMENTS: AtomicU32 = AtomicU32::new(1);
+        options.config.cluster_id = format!("deployment-{}", DEPLOYMENTS.fetch_add(1, Ordering::Relaxed));
         let stand_in = StandIn::start(options).await.unwrap();
         Self { stand_in, http: Client::builder().no_proxy().build().unwrap() }
     }

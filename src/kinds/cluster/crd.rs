@@ -227,7 +227,7 @@ pub struct ClusterStatus {
     /// The generation of the spec that the last pass looked at; -1 before the first.
     #[serde(default = "never")]
     pub observed_generation: i64,
-    /// Ready, and Stalled while a person must act.
+    /// Ready, Stalled while a person must act, and DeploymentChanged while another deployment answers than before.
     #[serde(default)]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
@@ -262,6 +262,16 @@ pub struct Deployment {
     /// Cluster or Single.
     #[schemars(length(max = 64))]
     pub mode: String,
+    /// Its identity: the ClusterId of a cluster, a digest of the endpoints for a single server. All ArangoClusters that
+    /// lead to one deployment share what is declared there. Once known, another one counts only when the annotation
+    /// arango-operator.dev/accept-deployment names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub id: Option<String>,
+    /// The identity of the deployment that answers, if it is another one: nothing is taken away there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub found: Option<String>,
     /// The ArangoDB version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]

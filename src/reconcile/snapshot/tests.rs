@@ -1,5 +1,5 @@
 use std::sync::{
-    Arc,
+    Arc, LazyLock,
     atomic::{AtomicUsize, Ordering},
 };
 
@@ -61,8 +61,20 @@ fn list(names: &[&str]) -> Vec<u8> {
     serde_json::to_vec(names).unwrap()
 }
 
+/// Whoever reads in most tests.
+static READER: LazyLock<Reader> = LazyLock::new(Reader::default);
+
 async fn read(snapshot: &Snapshot, client: &Client, since: Instant) -> Result<Vec<String>, Error> {
-    snapshot.read::<List, _>(client, &(), since, Clone::clone).await
+    read_as(&READER, snapshot, client, since).await
+}
+
+async fn read_as(
+    reader: &Reader,
+    snapshot: &Snapshot,
+    client: &Client,
+    since: Instant,
+) -> Result<Vec<String>, Error> {
+    snapshot.read::<List, _>((reader, client), &(), since, Clone::clone).await
 }
 
 #[test]
@@ -130,7 +142,7 @@ fn our_own_write_is_laid_over_a_read_that_began_before_it() {
 fn what_our_write_put_in_place_holds_against_late_reads_and_earlier_writes() {
     let (found, ..) = overtaken(|snapshot| {
         snapshot.amend::<List>(&(), |all| all.push("earlier".into()));
-        snapshot.put::<List>(&(), vec!["made anew".into()]);
+        snapshot.put::<List>(&READER, &(), vec!["made anew".into()]);
         snapshot.amend::<List>(&(), |all| all.push("later".into()));
     });
     assert_eq!(found, ["made anew", "later"]);
@@ -145,4 +157,28 @@ fn a_read_that_began_before_a_part_was_forgotten_is_not_kept() {
     });
     answers.remove(0).send(Ok(list(&["after"]))).unwrap();
     assert_eq!(block_on(read(&snapshot, &client, since)).unwrap(), ["after"]);
+}
+
+#[test]
+fn another_connection_reads_for_itself_and_knows_what_was_written_through_this_one() {
+    let (client, slow, mut answers) = server(3);
+    let (snapshot, other) = (Snapshot::default(), Reader::default());
+    let since = Instant::now();
+    answers.remove(0).send(Ok(list(&["all"]))).unwrap();
+    answers.remove(0).send(Err(Error::Unusable("away".into()))).unwrap();
+    answers.remove(0).send(Ok(list(&["part"]))).unwrap();
+    assert_eq!(block_on(read(&snapshot, &client, since)).unwrap(), ["all"]);
+    assert!(block_on(read_as(&other, &snapshot, &client, since)).is_err());
+    assert_eq!(block_on(read(&snapshot, &client, since)).unwrap(), ["all"], "no business of this one");
+    snapshot.amend::<List>(&(), |all| all.push("written".into()));
+    let seen = block_on(read_as(&other, &snapshot, &client, since)).unwrap();
+    assert_eq!(seen, ["part", "written"], "whatever a stale coordinator says");
+    assert_eq!(block_on(read(&snapshot, &client, since)).unwrap(), ["all", "written"]);
+    assert_eq!(slow.asked.load(Ordering::SeqCst), 3);
+
+    drop(other);
+    let third = Reader::default();
+    let cell = snapshot.cell::<List>(&());
+    cell.known.lock().view(&third);
+    assert_eq!(cell.known.lock().views.len(), 2, "what was known to a connection goes with it");
 }

@@ -306,6 +306,11 @@ impl Model {
         self.config.addresses = addresses;
     }
 
+    /// Makes it another cluster, as when its addresses come to lead to one that holds a copy of the data.
+    pub fn set_cluster_id(&mut self, id: &str) {
+        id.clone_into(&mut self.config.cluster_id);
+    }
+
     /// Ends every token that was issued before this moment. One that doesn't say when it was issued (`iat`) goes on.
     pub fn expire_tokens(&mut self, now: Now) {
         self.expired_before = now;

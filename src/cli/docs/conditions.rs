@@ -1,0 +1,89 @@
+//! The page of conditions and reasons.
+
+use super::table;
+use crate::core::{Reason, hold::Standing};
+
+/// The condition types: name, where it is, and what it says.
+const TYPES: &[[&str; 3]] = &[
+    [
+        "Ready",
+        "all kinds, always",
+        "What is declared is there. `kubectl wait --for=condition=Ready` waits for this one.",
+    ],
+    [
+        "Stalled",
+        "all kinds, only while it is True",
+        "Nothing will change until a person acts. Same reason and message as Ready.",
+    ],
+];
+
+const HEAD: &str = "\
+# Conditions and their reasons
+
+Every resource says in its status how it stands. `kubectl describe` shows it, and `kubectl get -o wide` the message of
+Ready. The reason is one word out of the closed list below: scripts, alerts and dashboards may match on it. The message is
+a sentence for people: it names the object on the server, what failed, and what happens next; its words may change.
+
+## Types
+
+";
+
+const TOOLS: &str = "
+A condition that isn't there says nothing. `observedGeneration`, of the status and of each condition, is the generation of
+the spec that it is about. A resource that nobody has looked at yet has `Ready=Unknown`, reason `Pending` and
+`observedGeneration: -1`, so that nobody takes it for a finished one.
+
+| Ready | what it means | kstatus, Flux | Argo CD | `kubectl wait --for=condition=Ready` |
+| --- | --- | --- | --- | --- |
+| True | what is declared is there | Current | Healthy | ends |
+| Unknown | it waits for something that can come by itself, and goes on when it does | InProgress | Progressing | waits |
+| False | a person must act; `Stalled` is True as well | Failed | Degraded | waits |
+
+kstatus (`kubectl apply --wait` of Flux, kpt and others) reads these conditions as they are. Argo CD knows a resource of a
+kind of its own only by a health check in its configuration:
+
+```yaml
+# argocd-cm, for each of our kinds; here ArangoDatabase
+resource.customizations.health.arango-operator.dev_ArangoDatabase: |
+  local ready = nil
+  for _, condition in ipairs((obj.status or {}).conditions or {}) do
+    if condition.type == \"Ready\" then ready = condition end
+  end
+  if ready == nil then return {status = \"Progressing\", message = \"waiting for the operator\"} end
+  local status = \"Progressing\"
+  if ready.reason == \"Paused\" then status = \"Suspended\"
+  elseif ready.observedGeneration ~= obj.metadata.generation then status = \"Progressing\"
+  elseif ready.status == \"True\" then status = \"Healthy\"
+  elseif ready.status == \"False\" then status = \"Degraded\" end
+  return {status = status, message = ready.message}
+```
+
+## Reasons
+
+The status is that of Ready, or of the condition that has the reason. *Looked at again* is besides every change of the
+resource and of what it needs, and besides the comparison with the server in every interval.
+
+";
+
+/// The page.
+pub(super) fn page() -> String {
+    let types =
+        TYPES.iter().map(|[name, place, says]| vec![format!("`{name}`"), (*place).into(), (*says).into()]);
+    let reasons = Reason::ALL.iter().map(|reason| {
+        let (status, wait) = match reason.standing() {
+            Standing::Good => ("True", "Nothing."),
+            Standing::Waits => ("Unknown", "Wait; it goes on by itself."),
+            Standing::NeedsAPerson => ("False", "What the message says."),
+        };
+        let again = match (reason.standing(), reason.is_woken()) {
+            (Standing::Good, _) => "",
+            (_, true) => "when what it waits for changes",
+            (_, false) => "after 1 s, then ever more seldom",
+        };
+        let next = reason.next().unwrap_or(wait);
+        vec![format!("`{reason}`"), status.into(), reason.meaning().into(), next.into(), again.into()]
+    });
+    let types = table(&["type", "where", "what True says"], types);
+    let reasons = table(&["reason", "status", "what it means", "what to do", "looked at again"], reasons);
+    format!("{HEAD}{types}{TOOLS}{reasons}")
+}
