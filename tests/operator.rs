@@ -17,15 +17,20 @@ mod operator {
     mod delegated;
     mod deletion;
     mod distrust;
+    mod effective;
     mod encrypted;
     mod identity;
     mod if_empty;
     mod interrupted;
+    mod kube_arangodb;
     mod kubectl;
+    mod observe;
     mod ownership;
     mod quiet;
+    mod read_only;
     mod refused;
     mod secrecy;
     mod several;
+    mod superuser;
     mod waiting;
 }

@@ -12,7 +12,7 @@ use reqwest::{
 use secrecy::ExposeSecret;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Endpoint, Error, Request, Response, Tls, address::refused, error::quoted};
+use super::{Endpoint, Error, Request, Response, Route, Tls, address::refused, error::quoted};
 
 /// An idle connection is dropped before the server (300 s) or a balancer between (60 s, often) does it: a
 /// request on a connection that is just being closed is a lost answer.
@@ -30,6 +30,8 @@ const UNCONFIRMED: Duration = Duration::from_secs(10);
 pub(super) struct Coordinator {
     pub(super) endpoint: Endpoint,
     http: reqwest::Client,
+    /// What the server is told of whom it was asked as, where connections go elsewhere.
+    host: Option<HeaderValue>,
 }
 
 /// An answer, and for how long the coordinator doesn't want to be asked again, if it says so.
@@ -51,8 +53,16 @@ pub(super) enum Failure {
 }
 
 impl Coordinator {
-    pub(super) fn new(endpoint: Endpoint, tls: &Tls, connect_timeout: Duration) -> Result<Self, Error> {
+    pub(super) fn new(
+        endpoint: Endpoint,
+        tls: &Tls,
+        connect_timeout: Duration,
+        routes: &[Route],
+    ) -> Result<Self, Error> {
         let unusable = |what: &str| Error::Unusable(format!("{endpoint}: {what}"));
+        let route = routes.iter().find(|route| route.is_for(&endpoint)).cloned();
+        let host = route.as_ref().map(|_| format!("{}:{}", endpoint.host(), endpoint.port()));
+        let host = host.map(HeaderValue::try_from).transpose().map_err(|_| unusable("no valid host"))?;
         // No proxy from the environment: the operator's network position is an administrator's decision.
         // No redirects: one would carry the login to wherever it points.
         // HTTP/1.1, though the server speaks HTTP/2 too: there, all requests to a coordinator share one connection,
@@ -71,7 +81,7 @@ impl Coordinator {
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(IDLE_MAX)
             .connect_timeout(connect_timeout)
-            .dns_resolver(Guarded);
+            .dns_resolver(Guarded(route));
         #[cfg(target_os = "linux")]
         {
             builder = builder.tcp_user_timeout(UNCONFIRMED);
@@ -95,7 +105,7 @@ impl Coordinator {
             builder = builder.tls_danger_accept_invalid_certs(tls.insecure_skip_verify);
         }
         let http = builder.build().map_err(|error| unusable(&why(error)))?;
-        Ok(Self { endpoint, http })
+        Ok(Self { endpoint, http, host })
     }
 
     /// Sends a request and reads its answer whole, up to `limit` bytes and until `until`.
@@ -107,15 +117,22 @@ impl Coordinator {
         until: Instant,
         limit: usize,
     ) -> Result<Answer, Failure> {
-        let Some(url) = self.endpoint.url(&request.path) else {
+        let Some(mut url) = self.endpoint.url(&request.path) else {
             let problem = format!(
                 "{:?} would arrive as another path; percent-encode it, without segments of dots alone",
                 request.path
             );
             return Err(Failure::Final(Error::Unusable(problem)));
         };
+        if self.host.is_some() {
+            // A port in the URL would be taken before the one that the route leads to.
+            let _ = url.set_port(None);
+        }
         let mut outgoing = self.http.request(request.method.clone(), url);
         outgoing = outgoing.header(header::ACCEPT, "application/json");
+        if let Some(host) = &self.host {
+            outgoing = outgoing.header(header::HOST, host);
+        }
         if let Some(login) = login {
             outgoing = outgoing.header(header::AUTHORIZATION, login);
         }
@@ -182,13 +199,18 @@ fn why(error: reqwest::Error) -> String {
     quoted(&text, WHY_MAX)
 }
 
-/// Resolves names as the system does, less the addresses that are never asked: a name may point anywhere.
-struct Guarded;
+/// Resolves names as the system does, or as the route says, less the addresses that are never asked: a name may point
+/// anywhere.
+struct Guarded(Option<Route>);
 
 impl Resolve for Guarded {
     fn resolve(&self, name: Name) -> Resolving {
+        let target = match &self.0 {
+            Some(route) => route.target(),
+            None => (name.as_str().to_owned(), 0),
+        };
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let found = tokio::net::lookup_host(target).await?;
             Ok(Box::new(allowed(found)?.into_iter()) as Addrs)
         })
     }

@@ -71,7 +71,7 @@ impl Pool {
     /// # Errors
     ///
     /// [`Error::Unusable`] if there is no endpoint, or a certificate, key, secret or user name can't be used.
-    pub fn new(connection: Connection) -> Result<Self, Error> {
+    pub fn new(mut connection: Connection) -> Result<Self, Error> {
         if connection.endpoints.is_empty() {
             return Err(Error::Unusable("no endpoint is given; name at least one coordinator".to_owned()));
         }
@@ -90,11 +90,12 @@ impl Pool {
             message: None,
         });
         let states = watch::Sender::new(states.collect());
-        let coordinators = connection
-            .endpoints
+        let endpoints = std::mem::take(&mut connection.endpoints);
+        let coordinators = endpoints
             .into_iter()
             .map(|endpoint| {
-                Coordinator::new(endpoint, &connection.tls, connection.connect_timeout).map(Arc::new)
+                let Connection { tls, connect_timeout, routes, .. } = &connection;
+                Coordinator::new(endpoint, tls, *connect_timeout, routes).map(Arc::new)
             })
             .collect::<Result<Vec<_>, _>>()?;
         let permits = connection.max_concurrent.clamp(1, Semaphore::MAX_PERMITS);

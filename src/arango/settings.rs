@@ -1,10 +1,10 @@
 //! What a pool has to be told.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use secrecy::SecretSlice;
 
-use super::{Auth, Endpoint};
+use super::{Auth, Endpoint, Route};
 use crate::core::balance::LoadBalancing;
 
 /// How a deployment is reached.
@@ -18,6 +18,8 @@ pub struct Connection {
     pub auth: Auth,
     /// Trust in TLS.
     pub tls: Tls,
+    /// Where connections go instead; the first that fits an endpoint counts. None by default.
+    pub routes: Arc<[Route]>,
     /// The time of a whole request: waiting for its turn, logging in, moving on and repeating included.
     pub timeout: Duration,
     /// The time for one connection to come about.
@@ -40,6 +42,7 @@ impl Connection {
             load_balancing: LoadBalancing::default(),
             auth,
             tls: Tls::default(),
+            routes: Arc::default(),
             timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(3),
             patience: Duration::from_secs(1),

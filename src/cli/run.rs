@@ -9,7 +9,10 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use super::screen::may_colour;
-use crate::operator::{self, Settings};
+use crate::{
+    arango::Route,
+    operator::{self, Settings},
+};
 
 /// Run the operator: watch the resources of a Kubernetes cluster and keep ArangoDB as they declare.
 ///
@@ -26,6 +29,16 @@ pub struct RunArgs {
     /// count: nothing connects, and their status says so. All count if left out.
     #[arg(long, env = "ARANGO_OPERATOR_CLUSTER_NAMESPACE", value_name = "NAMESPACE", value_delimiter = ',', value_parser = NonEmptyStringValueParser::new())]
     cluster_namespace: Vec<String>,
+    /// Connect elsewhere for endpoints with that HOST and PORT, as curl's --connect-to does: for names that are not known
+    /// where the operator runs, or for forwarded ports. Certificates and all else stay those of the endpoint.
+    /// Repeatable.
+    #[arg(
+        long,
+        env = "ARANGO_OPERATOR_CONNECT_TO",
+        value_name = "HOST:PORT:TO_HOST:TO_PORT",
+        value_delimiter = ','
+    )]
+    connect_to: Vec<Route>,
     /// Where /livez and /readyz are served.
     #[arg(long, env = "ARANGO_OPERATOR_HEALTH_ADDR", value_name = "ADDRESS", default_value = "0.0.0.0:8081")]
     health_addr: SocketAddr,
@@ -74,6 +87,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let settings = Settings {
         namespaces: args.namespace,
         cluster_namespaces: args.cluster_namespace,
+        routes: args.connect_to,
         health: args.health_addr,
         metrics: args.metrics_addr,
     };

@@ -48,19 +48,29 @@ pub const READY: &str = "Ready";
 /// The condition type `Stalled`, which kstatus reads: nothing will change until a person acts.
 pub const STALLED: &str = "Stalled";
 
-/// What a pass found, to be said in conditions.
+/// The condition type `InSync`: whether what is declared and what is there are the same. Absent while that isn't known.
+pub const IN_SYNC: &str = "InSync";
+/// The condition type `Effective`: False while a wider right keeps a level that is there from taking effect. Absent
+/// otherwise.
+pub const EFFECTIVE: &str = "Effective";
+
+/// What a pass found, to be said in the status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     /// The reason of `Ready`.
     pub reason: Reason,
     /// The sentence.
     pub message: String,
+    /// Conditions beside `Ready` and `Stalled`.
+    pub also: Vec<Said>,
+    /// What would be done and isn't, in the order in which it would be, each in one short sentence.
+    pub pending: Vec<String>,
 }
 
 impl Verdict {
     /// What is declared is there.
     pub fn ready(message: impl Into<String>) -> Self {
-        Self { reason: Reason::Ready, message: message.into() }
+        Hold::new(Reason::Ready, message).into()
     }
 
     /// Whether it is `Ready=True`.
@@ -71,7 +81,7 @@ impl Verdict {
 
 impl From<Hold> for Verdict {
     fn from(Hold { reason, message }: Hold) -> Self {
-        Self { reason, message }
+        Self { reason, message, also: Vec::new(), pending: Vec::new() }
     }
 }
 
@@ -89,7 +99,7 @@ pub struct Said {
 }
 
 impl Verdict {
-    /// `Ready`, and `Stalled` where a person must act.
+    /// `Ready`, `Stalled` where a person must act, and what is said beside.
     pub fn said(&self) -> impl Iterator<Item = Said> {
         let said = |type_, status| Said { type_, status, reason: self.reason, message: self.message.clone() };
         let (ready, stalled) = match self.reason.standing() {
@@ -97,7 +107,7 @@ impl Verdict {
             Standing::Waits => (ConditionStatus::Unknown, None),
             Standing::NeedsAPerson => (ConditionStatus::False, Some(said(STALLED, ConditionStatus::True))),
         };
-        [said(READY, ready)].into_iter().chain(stalled)
+        [said(READY, ready)].into_iter().chain(stalled).chain(self.also.iter().cloned())
     }
 }
 
@@ -139,7 +149,7 @@ pub struct Status<M> {
     /// The generation of the spec that the last pass looked at; -1 before the first.
     #[serde(default = "never")]
     pub observed_generation: i64,
-    /// Ready, and Stalled while a person must act.
+    /// Ready; Stalled while a person must act; `InSync`; and of a permission, Effective while it is not.
     #[serde(default)]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
@@ -158,6 +168,11 @@ pub struct Status<M> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub reconcile_at: Option<String>,
+    /// What the operator would do on the server and doesn't: the drift policy is Observe, or the server takes no
+    /// writes. In the order in which it would be done; at most 32 entries, the last of which says how many more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), inner(length(max = 512)))]
+    pub pending: Vec<String>,
     /// What the kind remembers between passes.
     #[serde(flatten)]
     pub memory: M,
@@ -176,12 +191,18 @@ impl<M: Default> Default for Status<M> {
             origin: None,
             deployment: None,
             reconcile_at: None,
+            pending: Vec::new(),
             memory: M::default(),
         }
     }
 }
 
 impl<M> Status<M> {
+    /// Whether the drift policy kept the last pass from doing something.
+    pub fn is_pending(&self) -> bool {
+        self.conditions.iter().any(|c| c.type_ == READY && c.reason == Reason::ActionsPending.as_str())
+    }
+
     /// Whether the last pass found everything in place, for that generation of the spec.
     pub fn was_ready(&self, generation: i64) -> bool {
         self.observed_generation == generation

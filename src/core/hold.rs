@@ -67,6 +67,8 @@ macro_rules! reasons {
 reasons! {
     /// What is declared is there.
     Ready: Good, Woken;
+    /// Of `InSync`: what is declared and what is there are the same.
+    InSync: Good, Woken;
     /// Nobody has looked yet.
     #[next = "Nothing, for a moment. If it stays, look whether the operator runs, and whether it watches this namespace."]
     Pending: Waits, Woken;
@@ -76,6 +78,8 @@ reasons! {
     /// No coordinator answers, or none is ready to.
     #[next = "Look at the deployment, and at the network between. The coordinators in the ArangoCluster's status say what each of them answers."]
     ServerUnavailable: Waits, Polled;
+    /// The server is in read-only mode. What is to be done waits until it takes writes again; `status.pending` lists it.
+    ServerReadOnly: Waits, Polled;
     /// The user doesn't exist yet.
     #[next = "Nothing, if the user is about to be made. Otherwise declare an ArangoUser, or correct the name."]
     UserMissing: Waits, Polled;
@@ -97,6 +101,17 @@ reasons! {
     /// A person paused it by annotation.
     #[next = "Remove the annotation when the pause is over."]
     Paused: Waits, Woken;
+    /// What is declared is not all there, and the drift policy Observe keeps it from being changed. `status.pending`
+    /// lists what Correct would do.
+    ActionsPending: NeedsAPerson, Woken;
+    /// Of `InSync`: a database has other options than declared, which ArangoDB can't change.
+    OptionsDiffer: NeedsAPerson, Woken;
+    /// Of `InSync`: the connection's account may not see the options of the database.
+    OptionsHidden: Waits, Woken;
+    /// Of `Effective`: a wider right gives more than what is declared, and ArangoDB lets the higher one win.
+    Overridden: NeedsAPerson, Woken;
+    /// Of `Effective`: the user has no access to the database, so that his levels on its collections are of no use.
+    DatabaseClosed: NeedsAPerson, Woken;
     /// Another resource declares the same thing.
     #[next = "Delete one of the two resources, or give one of them another name. This one takes over when the other is gone."]
     Conflict: NeedsAPerson, Woken;

@@ -14,6 +14,17 @@ pub enum Origin {
     Adopted,
 }
 
+/// What is done about a difference between what is declared and what is there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(description = "")] // the field says it; a text here would take its place
+pub enum DriftPolicy {
+    /// It is put right.
+    #[default]
+    Correct,
+    /// It is said, and nothing is written.
+    Observe,
+}
+
 /// Whether what a deleted resource declared is removed from the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Consent {

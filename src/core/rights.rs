@@ -17,7 +17,83 @@ pub struct Entry {
     pub collections: BTreeMap<Scope<CollectionName>, Level>,
 }
 
+/// The levels of one user's wider rows, which reach a row of his from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wider {
+    /// On the wildcard database `*`.
+    pub any: Level,
+    /// On `_system`, which reaches every database without a level of its own, and every collection.
+    pub system: Level,
+    /// On every collection of every database, `*/*`. Not in a listing: somebody has to ask for it.
+    pub all: Level,
+}
+
+/// The right that gives a level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Rule {
+    /// The database's own level.
+    Database,
+    /// The level on `*/*`.
+    All,
+    /// The level on the wildcard database.
+    Any,
+    /// The level on `_system`.
+    System,
+}
+
+/// A level, and the right that gives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Given {
+    /// The level.
+    pub level: Level,
+    /// The right; nothing if there is none that gives any.
+    pub rule: Option<Rule>,
+}
+
+impl Wider {
+    /// No wider row has a level.
+    pub const NOTHING: Self = Self { any: Level::None, system: Level::None, all: Level::None };
+
+    /// What a database gives whose own level that is (reference: permissions, resolution): its own, also `none`; else
+    /// the higher of the wildcard's and `_system`'s.
+    pub fn on_database(self, own: Option<Level>) -> Given {
+        match own {
+            Some(level) => Given { level, rule: Some(Rule::Database) },
+            None => highest([(self.any, Rule::Any), (self.system, Rule::System)]),
+        }
+    }
+
+    /// What a collection without a level of its own gets from outside the levels on collections of its database
+    /// (reference: permissions, resolution): the highest of the database's own and all wider ones. Wildcards can raise
+    /// a level and never lower it. Whether the database can be reached at all is not in it.
+    pub fn on_collections(self, own: Option<Level>) -> Given {
+        highest([
+            (own.unwrap_or(Level::None), Rule::Database),
+            (self.all, Rule::All),
+            (self.any, Rule::Any),
+            (self.system, Rule::System),
+        ])
+    }
+}
+
+/// The highest level; of equal ones the first.
+fn highest<const N: usize>(levels: [(Level, Rule); N]) -> Given {
+    let nothing = Given { level: Level::None, rule: None };
+    levels.into_iter().fold(nothing, |best, (level, rule)| {
+        if level > best.level { Given { level, rule: Some(rule) } } else { best }
+    })
+}
+
 impl Rights {
+    /// The levels that reach the row of a database from wider ones; `all` is left to whoever asked for it.
+    pub fn wider(&self, database: &Scope<DatabaseName>) -> Wider {
+        let of = |scope: &Scope<DatabaseName>| {
+            let level = (scope != database).then(|| self.level(scope)).flatten();
+            level.unwrap_or(Level::None)
+        };
+        Wider { any: of(&Scope::Any), system: of(&Scope::Named(DatabaseName::system())), ..Wider::NOTHING }
+    }
+
     /// The row of one database, empty where there is none.
     pub fn entry(&self, database: &Scope<DatabaseName>) -> Entry {
         self.0.get(database).cloned().unwrap_or_default()
@@ -90,7 +166,30 @@ mod tests {
         ];
         for (levels, database, expected) in cases {
             let database = Scope::<DatabaseName>::parse(database).unwrap();
-            assert_eq!(rights(levels).effective(&database), *expected, "{levels:?} on {database}");
+            let rights = rights(levels);
+            assert_eq!(rights.effective(&database), *expected, "{levels:?} on {database}");
+            let given = rights.wider(&database).on_database(rights.entry(&database).level);
+            assert_eq!(given.level, *expected, "{levels:?} on {database}");
+        }
+    }
+
+    #[test]
+    fn collections_get_the_highest_of_what_reaches_them_and_the_right_that_gives_it_is_named() {
+        use Level::{None as No, Ro, Rw};
+        type Case = (Option<Level>, [Level; 3], Level, Option<Rule>);
+        let cases: &[Case] = &[
+            // Of the worked cases: `*`: ro, `*/*`: rw; `_system`: ro; `shop2`: rw alone.
+            (None, [Ro, No, Rw], Rw, Some(Rule::All)),
+            (None, [No, Ro, No], Ro, Some(Rule::System)),
+            (Some(Rw), [No, No, No], Rw, Some(Rule::Database)),
+            // A database's own `none` doesn't hold a wider level back from its collections.
+            (Some(No), [Rw, Ro, No], Rw, Some(Rule::Any)),
+            (Some(Ro), [Ro, Ro, Ro], Ro, Some(Rule::Database)),
+            (None, [No, No, No], No, None),
+        ];
+        for (own, [any, system, all], level, rule) in cases {
+            let wider = Wider { any: *any, system: *system, all: *all };
+            assert_eq!(wider.on_collections(*own), Given { level: *level, rule: *rule }, "{own:?} {wider:?}");
         }
     }
 

@@ -25,7 +25,10 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     arango,
-    core::{Access, Consent, Hold, Id, Origin, Plan, Rights, Status, Subject, UserName},
+    core::{
+        Access, Consent, DriftPolicy, Hold, Id, Origin, Plan, Rights, Status, Subject, UserName,
+        condition::Said,
+    },
     reconcile::{Look, Secrets, Server},
 };
 
@@ -66,6 +69,9 @@ pub trait Declaration:
 {
     /// What the kind remembers in the status.
     type Memory: Memory;
+
+    /// What the resource itself says about differences; the ArangoCluster's word counts where it says nothing.
+    fn drift_policy(&self) -> Option<DriftPolicy>;
 }
 
 /// What may be remembered in a status.
@@ -91,6 +97,11 @@ pub struct Place {
 pub trait Lookup: Send + Sync {
     /// Where the object of that resource is; nothing if there is no such resource.
     fn find(&self, kind: &str, name: &str) -> Option<Place>;
+
+    /// Who declares that object ([`Kind::object`]) on that ArangoCluster, in any namespace, as a person names him.
+    fn declarer(&self, _cluster: &Id, _object: &str) -> Option<String> {
+        None
+    }
 }
 
 /// Something that a resource needs and by whose change it is woken. All in the resource's own namespace, or on its
@@ -206,6 +217,11 @@ pub trait Kind: Sized + Send + Sync + 'static {
         observed: &Self::Observed,
         memory: &Self::Memory,
     ) -> Plan<Self::Action>;
+
+    /// What is to be said beside `Ready` once the plan is carried out, in further conditions.
+    fn remarks(_desired: &Self::Desired, _observed: &Self::Observed, _memory: &Self::Memory) -> Vec<Said> {
+        Vec::new()
+    }
 
     /// Whether the memory must be stored durably after this action, before the next begins.
     fn must_be_remembered(_action: &Self::Action) -> bool {

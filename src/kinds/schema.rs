@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::core::Id;
+use crate::core::{DriftPolicy, Id};
 
 /// The API group.
 pub const GROUP: &str = "arango-operator.dev";
@@ -41,6 +41,18 @@ pub struct LocalRef {
     /// Name of the resource.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
+}
+
+/// What is done about differences, for one resource.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectDrift {
+    /// Correct puts right what differs from what is declared. Observe writes nothing to the server, not even what is
+    /// missing, and lists in status.pending what it would do; deleted meanwhile, the resource goes and what it declared
+    /// stays. The ArangoCluster's drift.policy if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "DriftPolicy")]
+    pub policy: Option<DriftPolicy>,
 }
 
 /// Nothing to remember.

@@ -20,15 +20,16 @@ use kube::{
 };
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::{
     access,
-    connections::{KIND, ask, disconnect, establish, key},
+    connections::{Connected, KIND, ask, disconnect, establish, key},
     context::Context,
     controller::asked,
     deployments, elsewhere,
-    index::{Entry, Id, Key, Ref, id_of},
+    index::{Entry, Key, Ref, id_of},
+    reach::needs,
     store::{StoreError, Stored},
     watch::{known_in, watch},
 };
@@ -42,7 +43,6 @@ use crate::{
         Place,
         cluster::crd::{ArangoCluster, ClusterStatus, Coordinator},
     },
-    reconcile::outcome::of_error,
 };
 
 /// Longest time of one pass.
@@ -97,11 +97,16 @@ pub async fn run(context: Arc<Context>, watched: Watched, stop: CancellationToke
         .inspect(move |event| match event {
             Ok(Event::Apply(cluster) | Event::InitApply(cluster)) => {
                 access::learn(&inspected, cluster);
+                // Its Secrets are entered when it is looked at.
                 let id = id_of(cluster);
-                let secrets = cluster.spec.secrets().map(|name| Key::Secret(Id::new(&id.namespace, name)));
-                let secrets = secrets.collect();
-                let entry = Entry { needs: secrets, ..Entry::default() };
-                inspected.index.lock().set(&Ref { kind: KIND, id: id.clone() }, entry);
+                let resource = Ref { kind: KIND, id: id.clone() };
+                let mut index = inspected.index.lock();
+                let known = index.needed_by(&resource);
+                let mut needed = needs(&id, &cluster.spec, None);
+                needed.extend(known.into_iter().filter(|key| matches!(key, Key::Secret(_))));
+                index.set(&resource, Entry { needs: needed, ..Entry::default() });
+                drop(index);
+                inspected.policies.set(&id, cluster.spec.drift.policy);
                 deployments::remember(&inspected, &id, cluster);
             }
             Ok(Event::Delete(cluster)) => {
@@ -109,6 +114,7 @@ pub async fn run(context: Arc<Context>, watched: Watched, stop: CancellationToke
                 disconnect(&inspected, &id);
                 inspected.disconnected(&id);
                 access::forget(&inspected, &id);
+                inspected.policies.remove(&id);
                 deployments::forget(&inspected, &id);
                 inspected.forget(&Ref { kind: KIND, id });
             }
@@ -117,6 +123,7 @@ pub async fn run(context: Arc<Context>, watched: Watched, stop: CancellationToke
                     disconnect(&inspected, &gone.id);
                     inspected.disconnected(&gone.id);
                     access::forget(&inspected, &gone.id);
+                    inspected.policies.remove(&gone.id);
                     deployments::forget(&inspected, &gone.id);
                 }
                 inspected.cache_is_filled(KIND);
@@ -202,7 +209,8 @@ async fn pass(context: &Arc<Context>, resource: &Ref, cluster: &ArangoCluster) -
     let mut standing = None;
     let (verdict, deployment, coordinators) = match establish(context, resource, cluster).await {
         Err(hold) => {
-            if hold.reason == Reason::Invalid {
+            // What is not what it was said to be any more is not written to.
+            if matches!(hold.reason, Reason::Invalid | Reason::ReferenceMissing | Reason::ServerUnavailable) {
                 disconnect(context, &resource.id);
             }
             (Verdict::from(hold), before.deployment.clone(), before.coordinators.clone())
@@ -216,7 +224,7 @@ async fn pass(context: &Arc<Context>, resource: &Ref, cluster: &ArangoCluster) -
                 Ok(Some(told)) => Some(told.deployment.clone()),
                 _ => before.deployment.clone(),
             };
-            let verdict = judge(told.map(|_| ()), &states, connected.is_unverified());
+            let verdict = judge(told.map(|_| ()), &states, &connected);
             let deployment = deployments::write(deployment, standing.as_ref());
             (verdict, deployment, states.iter().map(coordinator).collect())
         }
@@ -260,7 +268,7 @@ async fn leave(context: &Arc<Context>, resource: &Ref, cluster: &ArangoCluster) 
             context.wake(&key(&resource.id));
         }
         if let Err(hold) = established {
-            warn!(cluster = %resource.id, %hold, "can't serve while being deleted");
+            debug!(cluster = %resource.id, %hold, "can't serve while being deleted");
         }
     }
     if let Some(connected) = context.connection(&resource.id)
@@ -284,17 +292,22 @@ async fn leave(context: &Arc<Context>, resource: &Ref, cluster: &ArangoCluster) 
 }
 
 /// What is said of the connection.
-fn judge(told: Result<(), arango::Error>, states: &[CoordinatorState], unverified: bool) -> Verdict {
+fn judge(told: Result<(), arango::Error>, states: &[CoordinatorState], connected: &Connected) -> Verdict {
     if let Err(error) = told {
-        return of_error(&error, "ask the deployment about itself").into();
+        return connected.login.explain(&error).into();
     }
     let (all, reachable) = (states.len(), states.iter().filter(|state| state.reachable).count());
     let answers = match all {
         1 => "the server answers".to_owned(),
         _ => format!("{reachable} of {all} coordinators answer"),
     };
-    let trust = if unverified { "; NO certificate is verified (spec.tls.insecureSkipVerify)" } else { "" };
-    Verdict::ready(answers + trust)
+    let trust = if connected.is_unverified() {
+        "; NO certificate is verified (spec.tls.insecureSkipVerify)"
+    } else {
+        ""
+    };
+    let note = connected.note().map(|note| format!("; {note}")).unwrap_or_default();
+    Verdict::ready(answers + trust + &note)
 }
 
 fn coordinator(state: &CoordinatorState) -> Coordinator {

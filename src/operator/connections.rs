@@ -10,19 +10,19 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use secrecy::ExposeSecret;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
     context::Context,
     deployments::Told,
-    index::{Id, Key, Ref},
+    index::{Entry, Id, Key, Ref},
+    reach::{Login, Reach, needs},
     secrets::NamespaceSecrets,
 };
 use crate::{
-    arango::{self, Auth, Client, Connection, CoordinatorState, Endpoint, Pool, quoted},
+    arango::{self, Client, Connection, CoordinatorState, Pool, quoted},
     core::{Hold, backoff, balance::LoadBalancing, deployment::of_endpoints},
-    kinds::cluster::crd::{self, ArangoCluster, AuthMethod, Deployment, duration},
+    kinds::cluster::crd::{self, ArangoCluster, Deployment, duration},
     reconcile::{Mode, Secrets, Server, identify},
 };
 
@@ -42,6 +42,10 @@ pub struct Connected {
     pub server: Server,
     cluster: Ref,
     pool: Pool,
+    /// How it logs in.
+    pub login: Login,
+    /// What is to be known of whoever runs the deployment.
+    note: Mutex<Option<String>>,
     /// What it was made of; another fingerprint is another connection.
     fingerprint: u64,
     /// When the last comparison of everything began.
@@ -70,6 +74,11 @@ impl Connected {
     /// Whether every certificate is believed.
     pub fn is_unverified(&self) -> bool {
         self.pool.is_unverified()
+    }
+
+    /// What is to be known of whoever runs the deployment.
+    pub fn note(&self) -> Option<String> {
+        self.note.lock().clone()
     }
 
     /// When the last comparison of everything with the server began.
@@ -143,23 +152,24 @@ pub async fn establish(
     cluster: &ArangoCluster,
 ) -> Result<Arc<Connected>, Hold> {
     let spec = &cluster.spec;
-    let endpoints =
-        spec.endpoints.iter().map(|endpoint| Endpoint::parse(endpoint)).collect::<Result<Vec<_>, _>>();
-    let endpoints = endpoints.map_err(|error| Hold::invalid(format!("spec.endpoints: {error}")))?;
     let named = |what: &str, text: &str| {
         duration(text).map_err(|error| Hold::invalid(format!("spec.{what}: {error}")))
     };
     let interval = named("drift.interval", &spec.drift.interval)?;
     let timeout = named("requests.timeout", &spec.requests.timeout)?;
 
+    let reach = Reach::of(context, &resource.id, spec).await?;
+    // Before the versions of the Secrets are looked at: whoever changes one from here on wakes the ArangoCluster.
+    let needs = needs(&resource.id, spec, Some(&reach));
+    context.index.lock().set(resource, Entry { needs, ..Entry::default() });
     let secrets = NamespaceSecrets::new(context, &resource.id.namespace);
-    let secret = &spec.auth.secret_ref.name;
     let fingerprint = {
         let mut hasher = DefaultHasher::new();
         // To whom it is lent changes nothing of the connection.
-        let spec = crd::ArangoClusterSpec { access: Vec::new(), ..spec.clone() };
-        serde_json::to_string(&spec).unwrap_or_default().hash(&mut hasher);
-        for secret in spec.secrets() {
+        let lent_to_nobody = crd::ArangoClusterSpec { access: Vec::new(), ..spec.clone() };
+        serde_json::to_string(&lent_to_nobody).unwrap_or_default().hash(&mut hasher);
+        reach.identity().hash(&mut hasher);
+        for secret in reach.secrets() {
             secrets.version(secret).hash(&mut hasher);
         }
         hasher.finish()
@@ -167,18 +177,16 @@ pub async fn establish(
     if let Some(connected) = context.connection(&resource.id)
         && connected.fingerprint == fingerprint
     {
+        *connected.note.lock() = reach.note;
         return Ok(connected);
     }
 
-    let (user, _) = secrets.read(secret, "username").await?;
-    let (password, _) = secrets.read(secret, "password").await?;
-    let user = user.expose_secret().to_owned();
-    let auth = match spec.auth.method {
-        None | Some(AuthMethod::Jwt) => Auth::Jwt { user: user.clone(), password },
-        Some(AuthMethod::Basic) => Auth::Basic { user: user.clone(), password },
-    };
+    let (auth, account) = reach.auth(&secrets).await?;
+    let tls = reach.tls(&secrets).await?;
+    let Reach { endpoints, login, note, .. } = reach;
     let mut connection = Connection::new(endpoints, auth);
-    connection.tls = trust(spec.tls.as_ref(), &secrets).await?;
+    connection.tls = tls;
+    connection.routes = Arc::clone(&context.routes);
     connection.timeout = timeout;
     connection.max_concurrent = spec.requests.max_concurrent as usize;
     connection.load_balancing = match spec.load_balancing {
@@ -191,7 +199,9 @@ pub async fn establish(
 
     let end = CancellationToken::new();
     let connected = Arc::new(Connected {
-        server: Server::new(Client::new(pool.clone()), Some(user)),
+        server: Server::new(Client::new(pool.clone()), account),
+        login,
+        note: Mutex::new(note),
         cluster: resource.clone(),
         pool,
         fingerprint,
@@ -208,25 +218,6 @@ pub async fn establish(
         context.metrics.connected.set(i64::try_from(connections.len()).unwrap_or(i64::MAX));
     }
     Ok(connected)
-}
-
-/// What TLS is to go by, read from the Secrets.
-async fn trust(tls: Option<&crd::Tls>, secrets: &NamespaceSecrets<'_>) -> Result<arango::Tls, Hold> {
-    let Some(crd::Tls { ca_ref, client_certificate_secret_ref, insecure_skip_verify }) = tls else {
-        return Ok(arango::Tls::default());
-    };
-    let mut trust = arango::Tls { insecure_skip_verify: *insecure_skip_verify, ..arango::Tls::default() };
-    if let Some(crd::CaRef { name, key }) = ca_ref {
-        let (ca, _) = secrets.read(name, key).await?;
-        trust.ca = Some(ca.expose_secret().as_bytes().to_vec());
-    }
-    if let Some(secret) = client_certificate_secret_ref {
-        let (certificate, _) = secrets.read(&secret.name, "tls.crt").await?;
-        let (key, _) = secrets.read(&secret.name, "tls.key").await?;
-        let both = [certificate.expose_secret().as_bytes(), b"\n", key.expose_secret().as_bytes()].concat();
-        trust.identity = Some(both.into());
-    }
-    Ok(trust)
 }
 
 /// Asks the deployment about itself, unless it has told lately and nobody doubts it: then nothing.

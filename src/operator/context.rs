@@ -24,11 +24,13 @@ use super::{
     claims::Claims,
     connections::Connected,
     index::{Id, Index, Key, Ref},
+    kube_arangodb::ArangoDeployments,
     metrics::Metrics,
     secrets::SecretVersions,
     wake::Wakes,
 };
 use crate::{
+    arango::Route,
     kinds::{Lookup, Place},
     reconcile::Deployments,
 };
@@ -66,10 +68,16 @@ pub struct Context {
     pub connections: RwLock<HashMap<Id, Arc<Connected>>>,
     /// The ArangoClusters that were looked at since the start, whether or not they could be connected to.
     tried: Mutex<HashSet<Id>>,
+    /// What the ArangoClusters say about differences.
+    pub policies: super::drift::Policies,
     /// Versions of Secrets, without their bodies.
     pub secrets: SecretVersions,
     /// What ArangoClusters lend to other namespaces.
     pub lending: access::Lending,
+    /// kube-arangodb's `ArangoDeployment`s, as far as anybody uses them.
+    pub arango_deployments: ArangoDeployments,
+    /// Where connections go instead.
+    pub routes: Arc<[Route]>,
     /// The metrics.
     pub metrics: Metrics,
     /// What the connections to one deployment share.
@@ -101,6 +109,7 @@ impl Context {
     pub fn new(
         client: Client,
         namespaces: Vec<String>,
+        routes: Vec<Route>,
         kinds: impl IntoIterator<Item = &'static str>,
     ) -> Self {
         let reporter = Reporter {
@@ -123,9 +132,12 @@ impl Context {
             unfilled: watch::Sender::new(caches),
             connections: RwLock::default(),
             tried: Mutex::default(),
+            policies: super::drift::Policies::default(),
             secrets: SecretVersions::default(),
             lending: access::Lending::default(),
             deployments: Deployments::default(),
+            arango_deployments: ArangoDeployments::default(),
+            routes: routes.into(),
             claims: Claims::default(),
             metrics: Metrics::default(),
             synced: watch::Sender::new(false),
@@ -301,5 +313,11 @@ struct InNamespace<'a> {
 impl Lookup for InNamespace<'_> {
     fn find(&self, kind: &str, name: &str) -> Option<Place> {
         self.context.find(kind, &Id::new(self.namespace, name)).map(|found| found.place)
+    }
+
+    fn declarer(&self, cluster: &Id, object: &str) -> Option<String> {
+        let index = self.context.index.lock();
+        let declaring = index.declaring(&index.thing(&Key::Object(cluster.clone(), object.to_owned()), None));
+        declaring.first().map(|Ref { kind, id }| format!("{kind} {id}"))
     }
 }

@@ -23,7 +23,7 @@ use crate::{
         Kind,
         cluster::crd::{ArangoCluster, Deployment},
     },
-    reconcile::{Mode, outcome::of_error},
+    reconcile::Mode,
 };
 
 /// The condition that says that another deployment answers than before.
@@ -77,7 +77,7 @@ pub fn learn(
         (Ok(Some(told)), _) => (Arc::from(told.id.as_str()), Some(told.mode)),
         (_, Some(before)) => (Arc::clone(&before.found), None),
         (told, None) => {
-            let hold = told.as_ref().err().map(|error| of_error(error, "ask the deployment about itself"));
+            let hold = told.as_ref().err().map(|error| connected.login.explain(error));
             if connected.failed(hold) {
                 context.wake(&key(id));
             }

@@ -127,6 +127,11 @@ impl Index {
         self.deployments.get(cluster).cloned()
     }
 
+    /// What a resource needs.
+    pub fn needed_by(&self, resource: &Ref) -> Vec<Key> {
+        self.entries.get(resource).map(|entry| entry.needs.clone()).unwrap_or_default()
+    }
+
     /// All resources of one kind.
     pub fn of_kind(&self, kind: &str) -> Vec<Ref> {
         self.entries.keys().filter(|resource| resource.kind == kind).cloned().collect()

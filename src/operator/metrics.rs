@@ -36,6 +36,7 @@ pub struct Metrics {
     durations: Durations,
     writes: Family<WriteLabels, Counter>,
     actions: Family<KindLabels, Counter>,
+    found: Family<KindLabels, Counter>,
     repaired: Family<KindLabels, Counter>,
     left_behind: Family<KindLabels, Counter>,
     /// ArangoClusters that are connected.
@@ -59,6 +60,12 @@ impl Default for Metrics {
         registry.register("kubernetes_writes", "Writes to the Kubernetes API", writes.clone());
         let actions = Family::default();
         registry.register("actions", "Actions carried out on ArangoDB", actions.clone());
+        let found = Family::default();
+        registry.register(
+            "drift_found",
+            "Changes made by hand that were found and not repaired: the policy is Observe, or the server takes no writes",
+            found.clone(),
+        );
         let repaired = Family::default();
         registry.register("drift_repaired", "Passes that repaired a change made by hand", repaired.clone());
         let left_behind = Family::default();
@@ -69,7 +76,7 @@ impl Default for Metrics {
         );
         let connected = Gauge::default();
         registry.register("clusters_connected", "ArangoClusters that are connected", connected.clone());
-        Self { registry, passes, durations, writes, actions, repaired, left_behind, connected }
+        Self { registry, passes, durations, writes, actions, found, repaired, left_behind, connected }
     }
 }
 
@@ -88,6 +95,11 @@ impl Metrics {
     /// Actions were carried out.
     pub fn acted(&self, kind: &'static str, actions: usize) {
         self.actions.get_or_create(&KindLabels { kind }).inc_by(actions as u64);
+    }
+
+    /// A change made by hand was found and is not repaired.
+    pub fn found(&self, kind: &'static str) {
+        self.found.get_or_create(&KindLabels { kind }).inc();
     }
 
     /// A change made by hand was repaired.

@@ -12,12 +12,15 @@ pub mod connections;
 pub mod context;
 pub mod controller;
 pub mod deployments;
+pub mod drift;
 pub mod elsewhere;
 pub mod health;
 pub mod index;
+pub mod kube_arangodb;
 pub mod metrics;
 pub mod pass;
 pub mod rbac;
+pub mod reach;
 pub mod removal;
 pub mod secrets;
 pub mod store;
@@ -46,6 +49,7 @@ use self::{
     index::Id,
 };
 use crate::{
+    arango::Route,
     for_each_kind,
     kinds::{Kind, Place},
 };
@@ -60,6 +64,8 @@ pub struct Settings {
     pub namespaces: Vec<String>,
     /// The namespaces where ArangoClusters count; all if there are none.
     pub cluster_namespaces: Vec<String>,
+    /// Where connections to ArangoDB go instead.
+    pub routes: Vec<Route>,
     /// Where `/livez` and `/readyz` are served.
     pub health: SocketAddr,
     /// Where `/metrics` is served.
@@ -90,8 +96,8 @@ pub async fn run(
 ) -> std::io::Result<()> {
     let mut kinds = vec![connections::KIND];
     for_each_kind!(K => kinds.push(K::NAME));
-    let mut context = Context::new(client, settings.namespaces.clone(), kinds);
-    context.cluster_namespaces.clone_from(&settings.cluster_namespaces);
+    let mut context = Context::new(client, settings.namespaces.clone(), settings.routes, kinds);
+    context.cluster_namespaces = settings.cluster_namespaces;
     let context = Arc::new(context);
 
     let served = CancellationToken::new();
@@ -131,6 +137,7 @@ pub async fn run(
     let mut tasks = JoinSet::new();
     let secrets = tokio::spawn(secrets::watch(Arc::clone(&context)));
     let namespaces = tokio::spawn(access::watch(Arc::clone(&context)));
+    let deployments = tokio::spawn(kube_arangodb::watch(Arc::clone(&context)));
     for start in starts {
         start(&mut tasks);
     }
@@ -160,6 +167,7 @@ pub async fn run(
     }
     secrets.abort();
     namespaces.abort();
+    deployments.abort();
     context.connections.write().clear();
     Ok(())
 }

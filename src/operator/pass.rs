@@ -12,7 +12,7 @@ use super::{
     connections::Connected,
     context::Context,
     controller::{KindContext, index},
-    deployments,
+    deployments, drift,
     index::{Id, Key, Ref, id_of},
     removal,
     secrets::NamespaceSecrets,
@@ -20,7 +20,7 @@ use super::{
     tell::{call_for_a_person, tell},
 };
 use crate::{
-    core::{Consent, Hold, Origin, Reason, Status, Verdict, condition::conditions},
+    core::{Consent, DriftPolicy, Hold, Origin, Reason, Status, Verdict, condition::conditions},
     kinds::Kind,
     reconcile::{Look, Target, drive, snapshot::SETTLING},
 };
@@ -116,25 +116,31 @@ async fn look_after<K: Kind>(
     let (origin, memory) = stored.remembered();
     let owned = stored.recorded().is_some();
     let generation = resource.meta().generation.unwrap_or_default();
-    // What was Ready on another deployment is new on this one.
-    let was_ready = origin.is_some() && resource.status().is_some_and(|status| status.was_ready(generation));
+    let policy = drift::policy(context, resource, &cluster);
+    let status = resource.status();
+    // What was Ready on another deployment is new on this one. Who only looks owns nothing anywhere.
+    let was_ready = (origin.is_some() || policy == DriftPolicy::Observe)
+        && status.is_some_and(|status| status.was_ready(generation));
+    let was_compared = was_ready
+        || status.is_some_and(|status| status.observed_generation == generation && status.is_pending());
     let asked = is_asked_for::<K>(resource);
     let obeyed = !asked || connection.server.has_settled() || context.waits_for(resource_ref) >= SETTLING;
     let look = if asked {
         Look { since: Instant::now(), removing: false }
     } else {
-        look(context, resource_ref, &connection, was_ready)
+        look(context, resource_ref, &connection, was_compared)
     };
     let started = Instant::now();
     // The finalizer comes before the first write, also where an adopted object is to be removed only since lately.
     if let Some(origin) = origin
+        && policy == DriftPolicy::Correct
         && !stored.has_finalizer()
         && K::holds(resource, Some(origin), &memory)
     {
         stored.claim(origin, &memory, true).await?;
     }
     let begun = origin.is_some();
-    let target = Target { desired: &desired, memory, origin, deleting: None, begun, access: &access };
+    let target = Target { desired: &desired, memory, origin, deleting: None, begun, policy, access: &access };
     let removes = K::consent(resource, origin.or(Some(Origin::Created))) == Consent::Remove;
     let secrets = NamespaceSecrets::new(context, namespace).for_owner(resource, removes);
     let mut outcome = drive::<K, _>(&connection.server, &secrets, look, target, stored).await?;
@@ -144,6 +150,7 @@ async fn look_after<K: Kind>(
     }
     // Not owned before and nothing to write: the claim is still owed.
     if let Some(origin) = outcome.origin
+        && policy == DriftPolicy::Correct
         && !stored.has_finalizer()
         && K::holds(&stored.resource, Some(origin), &outcome.memory)
     {
@@ -248,13 +255,13 @@ fn is_asked_for<K: Kind>(resource: &K::Resource) -> bool {
     asked.is_some() && asked != resource.status().and_then(|status| status.reconcile_at.clone())
 }
 
-/// How old what is known may be. A resource in order that is compared with its server because the deployment's
+/// How old what is known may be. A resource that was compared to the end and is compared with its server because the deployment's
 /// interval is over takes what was read since then, so that one reading serves all; whatever else takes what is
 /// fresh.
-fn look(context: &Context, resource: &Ref, connection: &Connected, was_ready: bool) -> Look {
+fn look(context: &Context, resource: &Ref, connection: &Connected, was_compared: bool) -> Look {
     let tick = connection.last_tick();
     let fresh = Instant::now().checked_sub(FRESH).unwrap_or(tick);
-    let is_comparison = was_ready && context.last_checked(resource).is_none_or(|checked| checked < tick);
+    let is_comparison = was_compared && context.last_checked(resource).is_none_or(|checked| checked < tick);
     Look { since: if is_comparison { tick } else { fresh }, removing: false }
 }
 
@@ -307,6 +314,7 @@ pub(super) async fn write<K: Kind>(
         } else {
             old.reconcile_at
         },
+        pending: verdict.pending.clone(),
         memory,
     };
     if !verdict.is_ready() {

@@ -8,6 +8,7 @@ use k8s_openapi::{
 use kube::Resource;
 
 use crate::{
+    core::kube_arangodb,
     for_each_kind,
     kinds::{Kind, cluster::crd::ArangoCluster, schema::GROUP},
 };
@@ -43,6 +44,12 @@ pub fn rules_everywhere() -> Vec<PolicyRule> {
     rules().into_iter().chain([labels]).collect()
 }
 
+/// The rights for `spec.deploymentRef`, in roles of their own: who has no kube-arangodb doesn't give them away.
+pub fn kube_arangodb_rules() -> Vec<PolicyRule> {
+    // `patch` is for spec.database.maintenance. RBAC can't say so.
+    vec![rule(kube_arangodb::GROUP, &[kube_arangodb::PLURAL.to_owned()], &["list", "patch", "watch"])]
+}
+
 /// What people may do who have the built-in role `view` or `edit` (and `admin`) in a namespace. Writing an
 /// `ArangoCluster` is in neither: it points the operator, and a Secret, at an address, which is an administrator's act.
 fn people() -> [ClusterRole; 2] {
@@ -63,21 +70,35 @@ fn people() -> [ClusterRole; 2] {
 
 /// The files of the folder `deploy/` that are generated, by path: the YAML that they contain.
 pub fn files() -> anyhow::Result<Vec<(&'static str, String)>> {
-    let metadata = || ObjectMeta { name: Some(NAME.to_owned()), ..ObjectMeta::default() };
-    let role = ClusterRole { metadata: metadata(), rules: Some(rules_everywhere()), aggregation_rule: None };
-    let binding = ClusterRoleBinding {
-        metadata: metadata(),
-        role_ref: role_ref("ClusterRole"),
-        subjects: Some(vec![subject()]),
-    };
     let [view, edit] = people();
-    let everywhere = [yaml(&role)?, yaml(&binding)?, yaml(&view)?, yaml(&edit)?];
+    let everywhere = [for_all(NAME, rules_everywhere())?, yaml(&view)?, yaml(&edit)?];
+    let optional = format!("{NAME}-kube-arangodb");
+    Ok(vec![
+        ("rbac.yaml", everywhere.join("---\n")),
+        ("namespaced/rbac.yaml", for_one(NAME, rules())?),
+        ("kube-arangodb/rbac.yaml", for_all(&optional, kube_arangodb_rules())?),
+        ("namespaced/kube-arangodb/rbac.yaml", for_one(&optional, kube_arangodb_rules())?),
+    ])
+}
 
-    let role = Role { metadata: metadata(), rules: Some(rules()) };
-    let binding =
-        RoleBinding { metadata: metadata(), role_ref: role_ref("Role"), subjects: Some(vec![subject()]) };
-    let namespaced = [yaml(&role)?, yaml(&binding)?];
-    Ok(vec![("rbac.yaml", everywhere.join("---\n")), ("namespaced/rbac.yaml", namespaced.join("---\n"))])
+/// A role for all namespaces and its binding.
+fn for_all(name: &str, rules: Vec<PolicyRule>) -> anyhow::Result<String> {
+    let role = ClusterRole { metadata: named(name), rules: Some(rules), aggregation_rule: None };
+    let role_ref = role_ref("ClusterRole", name);
+    let binding = ClusterRoleBinding { metadata: named(name), role_ref, subjects: Some(vec![subject()]) };
+    Ok([yaml(&role)?, yaml(&binding)?].join("---\n"))
+}
+
+/// A role for one namespace and its binding.
+fn for_one(name: &str, rules: Vec<PolicyRule>) -> anyhow::Result<String> {
+    let role = Role { metadata: named(name), rules: Some(rules) };
+    let role_ref = role_ref("Role", name);
+    let binding = RoleBinding { metadata: named(name), role_ref, subjects: Some(vec![subject()]) };
+    Ok([yaml(&role)?, yaml(&binding)?].join("---\n"))
+}
+
+fn named(name: &str) -> ObjectMeta {
+    ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() }
 }
 
 fn yaml(object: &impl serde::Serialize) -> Result<String, serde_saphyr::SerializeError> {
@@ -103,8 +124,8 @@ fn rule(group: &str, resources: &[String], verbs: &[&str]) -> PolicyRule {
     }
 }
 
-fn role_ref(kind: &str) -> RoleRef {
-    RoleRef { api_group: RBAC.to_owned(), kind: kind.to_owned(), name: NAME.to_owned() }
+fn role_ref(kind: &str, name: &str) -> RoleRef {
+    RoleRef { api_group: RBAC.to_owned(), kind: kind.to_owned(), name: name.to_owned() }
 }
 
 fn subject() -> Subject {

@@ -10,6 +10,7 @@ use super::{
     claims, connections,
     context::Context,
     controller::KindContext,
+    drift,
     index::{Id, Key, Ref},
     pass::{FRESH, Next, connected, hold_back, is_unknown, write},
     secrets::NamespaceSecrets,
@@ -17,7 +18,7 @@ use super::{
     tell::{call_for_a_person, tell},
 };
 use crate::{
-    core::{Hold, Reason, Verdict},
+    core::{DriftPolicy, Hold, Reason, Verdict},
     kinds::Kind,
     reconcile::{Look, Target, drive},
 };
@@ -35,6 +36,7 @@ pub async fn remove<K: Kind>(
         return Ok(Next::Gone);
     }
     let (origin, memory) = stored.remembered();
+    let policy = drift::policy(context, &stored.resource, cluster);
     let consent = K::consent(&stored.resource, origin);
     // A broken spec never blocks: what was never read was never managed.
     let desired = K::remembered(&stored.resource, &memory).or(desired);
@@ -66,18 +68,22 @@ pub async fn remove<K: Kind>(
             let why = "it was let go by annotation";
             return leave_behind::<K>(context, stored, &desired, why).await;
         }
-        Ok(Asks { paused: true, .. }) if K::is_unfinished(&memory) => {
+        Ok(Asks { paused, .. }) if paused || policy == DriftPolicy::Observe => {
+            let (why, way_out) = if paused {
+                ("the resource is paused", format!("remove the annotation {}", asks::PAUSED))
+            } else {
+                ("the drift policy is Observe", "set drift.policy to Correct".to_owned())
+            };
+            if !K::is_unfinished(&memory) {
+                return leave_behind::<K>(context, stored, &desired, why).await;
+            }
             let message = format!(
-                "the {} must be put back first where a change of it was cut off, and the resource is paused; remove \
-                 the annotation {}, or set {} to \"true\" to lose them",
+                "the {} must be put back first where a change of it was cut off, and {why}; {way_out}, or set {} to \
+                 \"true\" to lose them",
                 K::describe(&desired),
-                asks::PAUSED,
                 asks::RELEASE,
             );
             return block::<K>(context, stored, message).await;
-        }
-        Ok(Asks { paused: true, .. }) => {
-            return leave_behind::<K>(context, stored, &desired, "the resource was paused").await;
         }
         Ok(_) => {}
     }
@@ -111,8 +117,8 @@ pub async fn remove<K: Kind>(
     let since = Instant::now().checked_sub(FRESH).unwrap_or_else(Instant::now);
     let look = Look { since, removing: true };
     let origin = Some(origin);
-    let target =
-        Target { desired: &desired, memory, origin, deleting: Some(consent), begun: true, access: &access };
+    let deleting = Some(consent);
+    let target = Target { desired: &desired, memory, origin, deleting, begun: true, policy, access: &access };
     let secrets = NamespaceSecrets::new(context, namespace);
     let outcome = drive::<K, _>(&connection.server, &secrets, look, target, stored).await?;
     let name = K::describe(&desired);
@@ -126,7 +132,7 @@ pub async fn remove<K: Kind>(
         return Ok(Next::Gone);
     }
     let told = outcome.verdict.reason == Reason::DeletionBlocked;
-    let verdict = Verdict { reason: Reason::DeletionBlocked, message: outcome.verdict.message };
+    let verdict = Verdict::from(Hold::new(Reason::DeletionBlocked, outcome.verdict.message));
     if !told {
         call_for_a_person::<K>(context, stored, verdict.reason, &verdict.message).await;
     }

@@ -12,7 +12,7 @@ use kube::{
 };
 use parking_lot::Mutex;
 use rand::{RngExt, distr::Alphanumeric};
-use secrecy::SecretString;
+use secrecy::{SecretSlice, SecretString};
 use tracing::warn;
 
 use super::{
@@ -140,21 +140,43 @@ impl<'a> NamespaceSecrets<'a> {
 
     /// Reads one key as bytes' text, and the version that it is of.
     async fn get(&self, name: &str, key: &str) -> Result<(SecretString, Version), Hold> {
-        let secret = self.fetch(name).await?.ok_or_else(|| missing(name, key))?;
-        if let Some(type_) = secret.type_.as_deref()
-            && REFUSED_TYPES.iter().any(|refused| type_.starts_with(refused))
-        {
-            return Err(Hold::invalid(format!(
-                "the Secret {name} has the type {type_}, which is never read; put the value into one of the type Opaque"
-            )));
-        }
-        let version = version(&secret.metadata);
-        let ByteString(bytes) =
-            secret.data.and_then(|mut data| data.remove(key)).ok_or_else(|| without(name, key))?;
+        let (bytes, version) = self.value(name, key).await?;
         let text = String::from_utf8(bytes).map_err(|_| {
             Hold::invalid(format!("the key {key} of the Secret {name} is not UTF-8 text; put text there"))
         })?;
         Ok((text.into(), version))
+    }
+
+    /// Reads one key, which need not be text.
+    pub async fn read_bytes(&self, name: &str, key: &str) -> Result<SecretSlice<u8>, Hold> {
+        Ok(self.value(name, key).await?.0.into())
+    }
+
+    /// Reads all keys of a Secret without secrets in it, one after the other in lines; nothing if there is no such Secret.
+    pub async fn read_all(&self, name: &str) -> Result<Vec<u8>, Hold> {
+        let Some(secret) = self.readable(name).await? else { return Ok(Vec::new()) };
+        let values: Vec<_> = secret.data.unwrap_or_default().into_values().map(|value| value.0).collect();
+        Ok(values.into_iter().filter(|value| !value.is_empty()).collect::<Vec<_>>().join(&b'\n'))
+    }
+
+    async fn value(&self, name: &str, key: &str) -> Result<(Vec<u8>, Version), Hold> {
+        let secret = self.readable(name).await?.ok_or_else(|| missing(name, key))?;
+        let version = version(&secret.metadata);
+        let ByteString(bytes) =
+            secret.data.and_then(|mut data| data.remove(key)).ok_or_else(|| without(name, key))?;
+        Ok((bytes, version))
+    }
+
+    /// A Secret, if it is there, and of a type that is read at all.
+    async fn readable(&self, name: &str) -> Result<Option<Secret>, Hold> {
+        let secret = self.fetch(name).await?;
+        let type_ = secret.as_ref().and_then(|secret| secret.type_.as_deref());
+        match type_.filter(|type_| REFUSED_TYPES.iter().any(|refused| type_.starts_with(refused))) {
+            None => Ok(secret),
+            Some(type_) => Err(Hold::invalid(format!(
+                "the Secret {name} has the type {type_}, which is never read; put the value into one of the type Opaque"
+            ))),
+        }
     }
 
     async fn fetch(&self, name: &str) -> Result<Option<Secret>, Hold> {

@@ -1,11 +1,11 @@
 //! Events and log lines about one pass.
 
 use kube::{core::object::HasStatus, runtime::events::EventType};
-use tracing::info;
+use tracing::{info, warn};
 
 use super::{context::Context, index::id_of, store::Stored};
 use crate::{
-    core::{Because, Origin, Reason, condition::READY},
+    core::{Because, Origin, Reason, Status, Verdict, condition::READY},
     kinds::Kind,
     reconcile::Outcome,
 };
@@ -26,19 +26,26 @@ pub async fn tell<K: Kind>(
     }
     let list = |steps: &mut dyn Iterator<Item = String>| steps.collect::<Vec<_>>().join("; ");
 
+    note_pending::<K>(context, stored, &outcome.verdict, was_ready).await;
     if !owned && outcome.origin == Some(Origin::Adopted) {
         let note = format!("the {name} was there already and is managed from now on");
         context.event(resource, EventType::Normal, "Adopted", note).await;
     }
     let repaired = list(&mut actions.clone().filter(|s| s.because.is_drift()).map(|s| s.action.to_string()));
-    if was_ready && !repaired.is_empty() {
+    // Also what Observe has only said until now.
+    let was_settled = was_ready || (owned && resource.status().is_some_and(Status::is_pending));
+    if was_settled && !repaired.is_empty() {
         context.metrics.repaired(K::NAME);
         let (reason, what) = match (outcome.existed, K::HOLDS_DATA) {
             (true, _) => ("DriftRepaired", "was changed by hand and has been put right"),
             (false, false) => ("Recreated", "was gone from the server and has been made again"),
             (false, true) => ("Recreated", "was gone from the server and has been made again, empty"),
         };
-        context.event(resource, EventType::Warning, reason, format!("the {name} {what}: {repaired}")).await;
+        let note = format!("the {name} {what}: {repaired}");
+        if !outcome.existed && K::HOLDS_DATA {
+            warn!(kind = K::NAME, resource = %id_of(resource), "{note}; what was in it is lost, unless there is a backup");
+        }
+        context.event(resource, EventType::Warning, reason, note).await;
     }
     if outcome.raised_rights {
         let raised = list(
@@ -48,6 +55,26 @@ pub async fn tell<K: Kind>(
         context.event(resource, EventType::Warning, "RightsRaised", note).await;
     }
     call_for_a_person::<K>(context, stored, outcome.verdict.reason, &outcome.verdict.message).await;
+}
+
+/// An Event for each list of actions that the drift policy keeps from being done.
+async fn note_pending<K: Kind>(
+    context: &Context,
+    stored: &Stored<'_, K::Resource>,
+    verdict: &Verdict,
+    was_ready: bool,
+) {
+    let resource = &stored.resource;
+    let said = resource.status().is_some_and(|status| status.pending == verdict.pending);
+    if verdict.pending.is_empty() || said {
+        return;
+    }
+    if was_ready {
+        context.metrics.found(K::NAME);
+    }
+    if verdict.reason == Reason::ActionsPending {
+        context.event(resource, EventType::Warning, verdict.reason.as_str(), verdict.message.clone()).await;
+    }
 }
 
 /// An Event for what only a person can put right, unless the status says it already.
@@ -61,7 +88,8 @@ pub async fn call_for_a_person<K: Kind>(
     let said = resource.status().is_some_and(|status| {
         status.conditions.iter().any(|c| c.type_ == READY && c.reason == reason.as_str())
     });
-    if reason.needs_a_person() && !said {
+    // Of pending actions each list is told, by itself.
+    if reason.needs_a_person() && reason != Reason::ActionsPending && !said {
         context.event(resource, EventType::Warning, reason.as_str(), message.to_owned()).await;
     }
 }

@@ -6,6 +6,7 @@
 //! come from ([`Secrets`]) and where a claim and a record are stored ([`Journal`]).
 
 pub mod outcome;
+mod read_only;
 mod server;
 pub mod snapshot;
 mod standing;
@@ -23,11 +24,12 @@ pub use self::{
 };
 use crate::{
     core::{
-        Access, Consent, Hold, Origin, Risk, Verdict,
+        Access, Consent, DriftPolicy, Hold, Origin, Reason, Risk,
         access::Case,
+        drift,
         policy::{allow, deny},
     },
-    kinds::{Execution, Kind},
+    kinds::{ExecuteError, Execution, Kind},
 };
 
 /// UID and resource version of a Secret.
@@ -85,6 +87,8 @@ pub struct Target<'a, K: Kind> {
     pub deleting: Option<Consent>,
     /// Whether the claim is stored already.
     pub begun: bool,
+    /// What is done about a difference. A deletion is carried out in any case: whoever calls decides on it.
+    pub policy: DriftPolicy,
     /// What may be done through the ArangoCluster.
     pub access: &'a Access,
 }
@@ -97,7 +101,7 @@ pub async fn drive<K: Kind, J: Journal<K>>(
     target: Target<'_, K>,
     journal: &mut J,
 ) -> Result<Outcome<K>, J::Error> {
-    let Target { desired, mut memory, origin, deleting, mut begun, access } = target;
+    let Target { desired, mut memory, origin, deleting, mut begun, policy, access } = target;
     let owned = origin.is_some();
     let mut outcome = Outcome::new(memory.clone(), origin);
     if let Some(hold) = K::protected(desired, server.account.as_deref()) {
@@ -111,15 +115,14 @@ pub async fn drive<K: Kind, J: Journal<K>>(
     };
 
     let plan = async |look| {
-        let observed = K::observe(server, secrets, look, desired).await?;
+        let found = K::observe(server, secrets, look, desired).await?;
         let plan = match deleting {
-            None => K::plan(desired, &observed, &memory),
-            Some(_) => K::removal(desired, &observed, &memory),
+            None => K::plan(desired, &found, &memory),
+            Some(_) => K::removal(desired, &found, &memory),
         };
-        let existed = K::exists(&observed);
+        let adopts = K::exists(&found) && !owned;
         let mut allowed = allow(plan, deleting);
         let mut denied = None;
-        let adopts = existed && !owned;
         let waits = allowed.plan.steps.is_empty() && allowed.plan.hold.is_some();
         // What is there and not owned is owned after this pass, even by one that only waits.
         if access.is_restricted() && (adopts || !waits) {
@@ -130,25 +133,44 @@ pub async fn drive<K: Kind, J: Journal<K>>(
             let case = Case { subject, adopts, deleting: deleting.is_some(), before: &before, after: &after };
             denied = deny(&mut allowed, access.judge(&case));
         }
-        Ok((existed, allowed, denied))
+        Ok((found, allowed, denied))
     };
+    let observes = deleting.is_none() && policy == DriftPolicy::Observe;
     let looked = match plan(look).await {
         // What is taken away may take along what came since the look: such a plan is made again from a closer one.
-        Ok((_, allowed, _)) if !look.removing && allowed.takes_away() => {
+        Ok((_, allowed, _)) if !look.removing && !observes && allowed.takes_away() => {
             plan(Look { removing: true, ..look }).await
         }
         other => other,
     };
-    let (existed, mut allowed, denied) = match looked {
+    let (found, mut allowed, denied) = match looked {
         Ok(looked) => looked,
         Err(error) => {
-            outcome.verdict =
-                outcome::of_error(&error, &format!("look at the {}", K::describe(desired))).into();
+            let doing = format!("look at the {}", K::describe(desired));
+            outcome.verdict = read_only::explain(server, look, &error, &doing).await.into();
             return Ok(outcome);
         }
     };
+    let existed = K::exists(&found);
     outcome.existed = existed;
     outcome.denied = denied;
+    let remarks = K::remarks(desired, &found, &memory);
+    let writes = allowed.plan.steps.iter().any(|step| K::is_on_server(&step.action));
+    let withheld = if observes {
+        Some(Reason::ActionsPending)
+    } else if writes && read_only::is_on(server, look).await {
+        Some(Reason::ServerReadOnly)
+    } else {
+        None
+    };
+    if let Some(reason) = withheld {
+        if let Some(hold) = &outcome.denied {
+            outcome.verdict = hold.clone().into();
+        } else {
+            outcome.withhold(&K::describe(desired), allowed.plan, reason, remarks);
+        }
+        return Ok(outcome);
+    }
     if allowed.takes_away()
         && let Err(hold) = server.may_take_away().await
     {
@@ -172,7 +194,11 @@ pub async fn drive<K: Kind, J: Journal<K>>(
             }
             Err(error) => {
                 outcome.touched |= error.leaves_open();
-                hold = Some(outcome::of_execution(&error, &step.action.to_string()));
+                let doing = step.action.to_string();
+                hold = Some(match error {
+                    ExecuteError::Server(error) => read_only::explain(server, look, &error, &doing).await,
+                    ExecuteError::Held(hold) => hold,
+                });
                 break;
             }
         }
@@ -195,7 +221,7 @@ pub async fn drive<K: Kind, J: Journal<K>>(
         outcome.verdict = hold.into();
     } else {
         outcome.origin = Some(origin);
-        outcome.verdict = Verdict::ready(outcome::in_place(&K::describe(desired)));
+        outcome.verdict = drift::in_place(&K::describe(desired), remarks);
     }
     Ok(outcome)
 }

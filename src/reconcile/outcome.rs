@@ -2,8 +2,8 @@
 
 use crate::{
     arango::{Class, Error, What},
-    core::{Hold, Origin, Reason, Step, Verdict},
-    kinds::{ExecuteError, Kind},
+    core::{Because, Hold, Origin, Plan, Reason, Risk, Step, Verdict, condition::Said, drift},
+    kinds::Kind,
 };
 
 /// What came of a pass.
@@ -31,7 +31,7 @@ pub struct Outcome<K: Kind> {
 
 impl<K: Kind> Outcome<K> {
     pub(super) fn new(memory: K::Memory, origin: Option<Origin>) -> Self {
-        let verdict = Verdict { reason: Reason::Pending, message: String::new() };
+        let verdict = Hold::new(Reason::Pending, "").into();
         Self {
             verdict,
             memory,
@@ -44,18 +44,38 @@ impl<K: Kind> Outcome<K> {
             denied: None,
         }
     }
+
+    /// Leaves a plan undone for that reason. Nobody becomes an owner by looking: origin and memory stay.
+    pub(super) fn withhold(&mut self, what: &str, plan: Plan<K::Action>, reason: Reason, remarks: Vec<Said>) {
+        // Bookkeeping goes with other steps, and alone it changes nothing that anybody could see.
+        let is_shown = |step: &&Step<K::Action>| match step.because {
+            Because::Bookkeeping => false,
+            Because::Interrupted => K::is_on_server(&step.action),
+            _ => true,
+        };
+        let actions: Vec<_> = plan.steps.iter().filter(is_shown).map(sentence).collect();
+        self.verdict = match plan.hold {
+            _ if !actions.is_empty() => drift::withheld(reason, what, actions),
+            Some(hold) => hold.into(),
+            None => drift::in_place(what, remarks),
+        };
+    }
 }
 
-/// The sentence of a resource that is Ready.
-pub(super) fn in_place(what: &str) -> String {
-    format!("{what} is as declared")
+/// A step as people read it before it is done.
+fn sentence<A: std::fmt::Display>(step: &Step<A>) -> String {
+    match step.risk {
+        Risk::RaisesRights => format!("{}, whereupon a wider right applies that may be higher", step.action),
+        Risk::None | Risk::Removes | Risk::DestroysData => step.action.to_string(),
+    }
 }
 
 /// What an error means for a resource. `doing` says what was attempted: "create the database shop".
 pub fn of_error(error: &Error, doing: &str) -> Hold {
     let (reason, next) = match error.class() {
         Class::Unreachable => (Reason::ServerUnavailable, advice(&error.to_string())),
-        Class::Timeout | Class::Busy | Class::ReadOnly => (Reason::ServerUnavailable, "trying again"),
+        Class::Timeout | Class::Busy => (Reason::ServerUnavailable, "trying again"),
+        Class::ReadOnly => (Reason::ServerReadOnly, "going on when it takes writes again"),
         // ArangoDB says 404 with a number; a proxy or another web server doesn't.
         Class::Missing(What::Other) if error.error_num().is_none() => {
             (Reason::ServerUnavailable, "is it an ArangoDB that answers there? trying again")
@@ -96,11 +116,4 @@ const ADVICE: &[(&str, &str)] = &[
 
 fn advice(said: &str) -> &'static str {
     ADVICE.iter().find(|(part, _)| said.contains(part)).map_or("trying again", |(_, advice)| advice)
-}
-
-pub(super) fn of_execution(error: &ExecuteError, action: &str) -> Hold {
-    match error {
-        ExecuteError::Server(error) => of_error(error, action),
-        ExecuteError::Held(hold) => hold.clone(),
-    }
 }

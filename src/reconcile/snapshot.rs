@@ -18,6 +18,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
+use tokio::sync::Semaphore;
 
 use crate::arango::{Client, Error};
 
@@ -47,14 +48,22 @@ pub trait Part: Send + Sync + 'static {
     fn read(client: &Client, key: &Self::Key) -> impl Future<Output = Result<Self::Value, Error>> + Send;
 }
 
+/// Parts that are read at the same time: a comparison of everything must not crowd out those who work.
+const READS_AT_ONCE: usize = 8;
 /// Who reads: one connection. What is read for it goes with it.
 #[derive(Debug, Default)]
 pub struct Reader(Arc<()>);
 
 /// The parts of one server that were read.
-#[derive(Default)]
 pub struct Snapshot {
     tables: Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
+    reads: Semaphore,
+}
+
+impl Default for Snapshot {
+    fn default() -> Self {
+        Self { tables: Mutex::default(), reads: Semaphore::new(READS_AT_ONCE) }
+    }
 }
 
 type Table<P> = Mutex<HashMap<<P as Part>::Key, Arc<Cell<<P as Part>::Value>>>>;
@@ -179,6 +188,8 @@ impl Snapshot {
         if let Some(answer) = cell.ask(reader, since, asked, &mut ask) {
             return answer;
         }
+        // Never closed: an error here would only mean that there is no limit.
+        let _read = self.reads.acquire().await;
         let started = Instant::now();
         match P::read(client, key).await {
             Ok(value) => Ok(cell.learn(reader, started, value, &mut ask)),

@@ -8,6 +8,7 @@
     reason = "the helpers of tests fail as tests do"
 )]
 
+mod kube_arangodb;
 mod machine;
 
 use std::collections::BTreeSet;
@@ -23,6 +24,7 @@ use k8s_openapi::api::{
     apps::v1::Deployment,
     core::v1::{Pod, Secret},
     events::v1::Event,
+    rbac::v1::PolicyRule,
 };
 use kube::{
     Api, ResourceExt,
@@ -57,6 +59,10 @@ const RIGHTS: [(&str, &[&str], &[&str]); 4] = [
 /// What the operator for all namespaces may do beside that: see the labels by which an `ArangoCluster` is lent.
 const LABELS: (&str, &[&str], &[&str]) = ("", &["namespaces"], &["list", "watch"]);
 
+/// What it may do besides where `deploy/kube-arangodb` is applied as well.
+const KUBE_ARANGODB: [(&str, &[&str], &[&str]); 1] =
+    [("database.arangodb.com", &["arangodeployments"], &["list", "patch", "watch"])];
+
 /// All that it may do in one namespace.
 fn rights() -> BTreeSet<Right> {
     rights_of(&RIGHTS)
@@ -67,31 +73,35 @@ fn rights_everywhere() -> BTreeSet<Right> {
     rights_of(&[&RIGHTS[..], &[LABELS]].concat())
 }
 
-fn rights_of(lines: &[(&str, &[&str], &[&str])]) -> BTreeSet<Right> {
-    let each = |(group, resources, verbs): (&str, &[&str], &[&str])| {
+fn rights_of(rules: &[(&str, &[&str], &[&str])]) -> BTreeSet<Right> {
+    let each = |(group, resources, verbs): &(&str, &[&str], &[&str])| {
         let pairs = resources.iter().flat_map(|resource| verbs.iter().map(move |verb| (*resource, *verb)));
         pairs.map(|(resource, verb)| Right::new(group, resource, verb)).collect::<Vec<_>>()
     };
-    lines.iter().copied().flat_map(each).collect()
+    rules.iter().flat_map(each).collect()
 }
 
 #[test]
 fn the_rules_are_these() {
+    are_these(rbac::rules(), &RIGHTS);
+    are_these(rbac::rules_everywhere(), &[&RIGHTS[..], &[LABELS]].concat());
+    are_these(rbac::kube_arangodb_rules(), &KUBE_ARANGODB);
+}
+
+fn are_these(rules: Vec<PolicyRule>, expected: &[(&str, &[&str], &[&str])]) {
     let strings = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let rules: Vec<_> = rbac::rules_everywhere()
+    let rules: Vec<_> = rules
         .into_iter()
         .map(|rule| {
             assert_eq!((rule.resource_names, rule.non_resource_urls), (None, None));
             (rule.api_groups.unwrap(), rule.resources.unwrap(), rule.verbs)
         })
         .collect();
-    let expected: Vec<_> = RIGHTS
-        .into_iter()
-        .chain([LABELS])
+    let expected: Vec<_> = expected
+        .iter()
         .map(|(group, resources, verbs)| (strings(&[group]), strings(resources), strings(verbs)))
         .collect();
     assert_eq!(rules, expected);
-    assert_eq!(rbac::rules(), rbac::rules_everywhere()[..RIGHTS.len()]);
 }
 
 /// A connection, a database, a user and his right, in one namespace.

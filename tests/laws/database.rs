@@ -50,7 +50,8 @@ fn spec(
     deletion_policy: Option<DatabaseDeletionPolicy>,
 ) -> ArangoDatabase {
     let cluster_ref = ClusterRef { name: "prod".into(), namespace: None };
-    let spec = ArangoDatabaseSpec { cluster_ref, name: Some(name.to_owned()), options, deletion_policy };
+    let name = Some(name.to_owned());
+    let spec = ArangoDatabaseSpec { cluster_ref, name, options, deletion_policy, drift: None };
     ArangoDatabase::new("database", spec)
 }
 
@@ -79,6 +80,11 @@ pub(crate) fn story() -> impl Strategy<Value = Story<Database>> {
 
 proptest! {
     #![proptest_config(law::config())]
+
+    #[test]
+    fn a_database_that_is_only_observed_changes_nothing_and_says_what_would_be_done(story in story()) {
+        law::observes(&story)?;
+    }
 
     #[test]
     fn a_database_converges_whatever_was_declared_before(story in story()) {

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use arango_operator::{
-    core::{Because, Step},
+    core::{Because, DriftPolicy, Reason, Step},
     kinds::Kind,
     reconcile::{Look, Outcome, Server},
     stand_in::Model,
@@ -146,6 +146,41 @@ fn is_quiet<K: Law>(run: &mut Run<K>) -> Result {
         prop_assert!(outcome.origin.is_some());
     }
     Ok(())
+}
+
+/// Under Observe nothing is written, anywhere, and nobody becomes an owner; what is pending is what Correct then does.
+pub(crate) fn observes<K: Law>(story: &Story<K>) -> Result {
+    let mut run = Run::new(&story.keeping(false));
+    let (last, earlier) = story.history.split_last().unwrap();
+    run.declare(earlier);
+    run.world.written();
+    let passwords = run.world.secrets.passwords.lock().clone();
+    let (before, remembered) = (run.world.now(), run.stored.remembered());
+
+    run.stored.resource = last.clone();
+    run.stored.policy = DriftPolicy::Observe;
+    let observed = run.pass(None).unwrap();
+    prop_assert!(run.world.written().is_empty());
+    prop_assert!(before.state() == run.world.now().state());
+    prop_assert_eq!(&passwords, &*run.world.secrets.passwords.lock());
+    prop_assert!(observed.done.is_empty());
+    prop_assert_eq!(&remembered, &run.stored.remembered());
+
+    run.stored.policy = DriftPolicy::Correct;
+    let outcome = run.pass(None).unwrap();
+    let (pending, done) = (&observed.verdict.pending, actions(&outcome));
+    prop_assert_eq!(pending.is_empty(), observed.verdict.reason != Reason::ActionsPending);
+    for step in &done {
+        // The sentence may go on with what the step costs.
+        let action = step.action.to_string();
+        prop_assert!(pending.iter().any(|told| told.starts_with(&action)), "{} in {:?}", action, pending);
+    }
+    if outcome.verdict.is_ready() {
+        prop_assert_eq!(done.len(), pending.len());
+        same(&run.world.now(), &K::declared(story.server.clone(), &story.history))
+    } else {
+        Ok(())
+    }
 }
 
 /// A kept snapshot, amended by our own writes, says what a fresh read says.

@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use arango_operator::{
-    core::{Level, Reason, RemovalPolicy},
+    core::{
+        Level, Reason, RemovalPolicy,
+        condition::{ConditionStatus, EFFECTIVE},
+    },
     kinds::{
         permission::{
             Permission,
@@ -11,13 +14,13 @@ use arango_operator::{
         },
         schema::ClusterRef,
     },
-    stand_in::Model,
+    stand_in::{Model, Now, Request},
 };
 use proptest::{option, prelude::*, sample::select};
 use serde_json::json;
 
 use super::{
-    generate::{self, Change, DATABASES, create_collection, grantable, set_level},
+    generate::{self, Change, DATABASES, create_collection, grantable, segment, set_level},
     law::{self, Law, Result, Run, Story},
     world::Cut,
 };
@@ -94,6 +97,7 @@ fn specs(steps: impl Into<prop::collection::SizeRange>) -> impl Strategy<Value =
                 access: access.or(collections.is_empty().then_some(Level::Ro)),
                 collections,
                 deletion_policy: policy,
+                drift: None,
             }
         };
         steps.into_iter().map(|step| ArangoPermission::new("row", spec(step))).collect()
@@ -110,6 +114,11 @@ pub(crate) fn story() -> impl Strategy<Value = Story<Permission>> {
 
 proptest! {
     #![proptest_config(law::config())]
+
+    #[test]
+    fn a_row_that_is_only_observed_changes_nothing_and_says_what_would_be_done(story in story()) {
+        law::observes(&story)?;
+    }
 
     #[test]
     fn a_row_converges_whatever_was_declared_before(story in story()) {
@@ -148,9 +157,106 @@ proptest! {
     }
 
     #[test]
+    fn a_row_says_when_it_cannot_take_effect(story in story()) {
+        tells_what_takes_effect(&story)?;
+    }
+
+    #[test]
     fn a_row_waits_for_its_collections_and_goes_on_when_they_are_there(story in story()) {
         waits(&story)?;
     }
+}
+
+/// The level that the server answers, whoever asks.
+fn answered(model: &Model, user: &str, database: &str, collection: Option<&str>) -> Level {
+    let segments = std::iter::once(database).chain(collection).map(segment).collect::<Vec<_>>().join("/");
+    let path = format!("/_api/user/{}/database/{segments}?configured=true", segment(user));
+    let answer = model.clone().handle_as_superuser(&Request::get(path), Now(1.8e9)).json();
+    serde_json::from_value(answer["result"].clone()).unwrap()
+}
+
+/// Why the row can't take effect, by what the server answers about things that have no level of their own.
+fn hindrance(model: &Model, spec: &ArangoPermissionSpec) -> Option<Reason> {
+    const NOBODYS: &str = "nobody";
+    let (user, database) = (spec.user.as_deref().unwrap(), spec.database.as_deref().unwrap());
+    let any = spec.collections.get("*").copied();
+    let open = database == "*" || answered(model, user, database, None) > Level::None;
+    let overridden = if database == "*" {
+        let elsewhere = |collection| answered(model, user, NOBODYS, collection);
+        spec.access.is_some_and(|level| elsewhere(None) > level)
+            || any.is_some_and(|level| elsewhere(Some(NOBODYS)) > level)
+    } else {
+        // What reaches the collections without the row's own levels on them.
+        let mut without = model.clone();
+        set_level(&mut without, user, database, Some("*"), None);
+        let leaks = |level: Level| answered(&without, user, database, Some(NOBODYS)) > level;
+        spec.access.is_some_and(|level| level > Level::None && leaks(level))
+            || any.is_some_and(|level| open && answered(model, user, database, Some(NOBODYS)) > level)
+    };
+    if overridden {
+        return Some(Reason::Overridden);
+    }
+    let of_use = spec.collections.values().any(|level| *level > Level::None);
+    (!open && of_use).then_some(Reason::DatabaseClosed)
+}
+
+fn tells_what_takes_effect(story: &Story<Permission>) -> Result {
+    let mut run = Run::new(&story.keeping(false));
+    run.declare(&story.history);
+    let verdict = run.pass(None).unwrap().verdict;
+    prop_assume!(verdict.is_ready());
+    let said = verdict.also.iter().find(|said| said.type_ == EFFECTIVE);
+    let expected = hindrance(&run.world.now(), &story.history.last().unwrap().spec);
+    prop_assert_eq!(said.map(|said| said.reason), expected, "{:?}", said);
+    prop_assert!(said.is_none_or(|said| said.status == ConditionStatus::False));
+    Ok(())
+}
+
+/// Every combination of levels on a database, its collections and whatever is wider, and every row that can be
+/// declared among them.
+#[test]
+fn a_row_says_that_it_takes_effect_exactly_where_the_server_says_so() {
+    let mut empty = generate::empty();
+    generate::create_user(&mut empty, "alice", "x", true);
+    generate::create_database(&mut empty, "shop");
+    create_collection(&mut empty, "shop", "orders");
+    let levels = [None, Some(Level::None), Some(Level::Ro), Some(Level::Rw)];
+    let mut counts = std::collections::BTreeMap::new();
+    for case in 0..4_usize.pow(5) {
+        let level = |digit: u32| levels[case / 4_usize.pow(digit) % 4];
+        let mut server = empty.clone();
+        set_level(&mut server, "alice", "*", None, level(0));
+        set_level(&mut server, "alice", "_system", None, level(1));
+        set_level(&mut server, "alice", "*", Some("*"), level(2));
+        let declarations = [
+            json!({"database": "shop", "access": level(3), "collections": level(4).map(|l| json!({"*": l}))}),
+            json!({"database": "shop", "access": level(3), "collections": level(4).map(|l| json!({"orders": l}))}),
+            json!({"database": "*", "access": level(3), "collections": level(4).map(|l| json!({"*": l}))}),
+            json!({"database": "_system", "access": level(3), "collections": level(4).map(|l| json!({"*": l}))}),
+        ];
+        for mut spec in declarations {
+            spec["clusterRef"] = json!({"name": "c"});
+            spec["user"] = json!("alice");
+            spec["collections"] = spec["collections"].as_object().map_or(json!({}), |map| json!(map));
+            if spec["access"].is_null() && spec["collections"] == json!({}) {
+                continue;
+            }
+            let row = ArangoPermission::new("row", serde_json::from_value(spec.clone()).unwrap());
+            let story = Story::<Permission> { server: server.clone(), history: vec![row], keeps: false };
+            let mut run = Run::new(&story);
+            let verdict = run.pass(None).unwrap().verdict;
+            assert!(verdict.is_ready(), "{story:?}");
+            let said = verdict.also.iter().find(|said| said.type_ == EFFECTIVE).map(|said| said.reason);
+            assert_eq!(
+                said,
+                hindrance(&run.world.now(), &story.history[0].spec),
+                "{story:?} {:?}",
+                verdict.also
+            );
+            *counts.entry(format!("{said:?}")).or_insert(0) += 1;
+        }
+    }
+    assert!(counts.len() == 3 && counts.values().all(|count| *count > 50), "{counts:?}");
 }
 
 /// Every place where a pass can be cut off, once or twice in a row.

@@ -87,6 +87,7 @@ fn specs(steps: impl Into<prop::collection::SizeRange>) -> impl Strategy<Value =
                     active,
                     password,
                     deletion_policy: policy,
+                    drift: None,
                 }
             };
             steps.into_iter().map(|step| ArangoUser::new("person", spec(step))).collect()
@@ -104,6 +105,11 @@ pub(crate) fn story() -> impl Strategy<Value = Story<User>> {
 
 proptest! {
     #![proptest_config(law::config())]
+
+    #[test]
+    fn a_user_that_is_only_observed_changes_nothing_and_says_what_would_be_done(story in story()) {
+        law::observes(&story)?;
+    }
 
     #[test]
     fn a_user_converges_whatever_was_declared_before(story in story()) {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration, time::Instant};
 
 use arango_operator::{
     arango::{Client, Error, Request, Response, Transport},
-    core::{Access, Hold, Origin, Reason},
+    core::{Access, DriftPolicy, Hold, Id, Origin, Reason},
     kinds::{Kind, Lookup, Place},
     reconcile::{Journal, Look, Outcome, Secrets, Server, Target, Version, drive},
     stand_in::{self, Model, Now},
@@ -190,6 +190,7 @@ impl Secrets for Vault {
 #[derive(Debug)]
 pub(crate) struct Stored<K: Kind> {
     pub(crate) resource: K::Resource,
+    pub(crate) policy: DriftPolicy,
     finalizer: bool,
     claim: Option<(Origin, K::Memory)>,
     status: Option<(Option<Origin>, K::Memory)>,
@@ -239,22 +240,27 @@ impl<K: Kind> Journal<K> for Store<'_, K> {
     }
 }
 
-struct Nobody;
+/// No resource can be referred to, and of every object on the server somebody says that he declares it.
+struct Others;
 
-impl Lookup for Nobody {
+impl Lookup for Others {
     fn find(&self, _: &str, _: &str) -> Option<Place> {
         None
+    }
+
+    fn declarer(&self, _: &Id, object: &str) -> Option<String> {
+        Some(format!("the declarer of {object}"))
     }
 }
 
 /// The spec, read.
 pub(crate) fn desired<K: Kind>(resource: &K::Resource) -> K::Desired {
-    K::desired(resource, &Nobody).unwrap()
+    K::desired(resource, &Others).unwrap()
 }
 
 impl<K: Kind> Stored<K> {
     pub(crate) fn new(resource: K::Resource) -> Self {
-        Self { resource, finalizer: false, claim: None, status: None }
+        Self { resource, policy: DriftPolicy::Correct, finalizer: false, claim: None, status: None }
     }
 
     /// Whose it is, and what is remembered.
@@ -278,8 +284,8 @@ impl<K: Kind> Stored<K> {
         let desired = desired::<K>(&self.resource);
         let (origin, memory) = self.remembered();
         let begun = self.finalizer && origin.is_some();
-        let target =
-            Target { desired: &desired, memory, origin, deleting: None, begun, access: &Access::All };
+        let (policy, access) = (self.policy, &Access::All);
+        let target = Target { desired: &desired, memory, origin, deleting: None, begun, policy, access };
         let outcome = self.drive(world, server, look, target, cut)?;
         if outcome.origin.is_some() {
             self.finalizer = K::holds(&self.resource, outcome.origin, &outcome.memory);
@@ -302,8 +308,8 @@ impl<K: Kind> Stored<K> {
         }
         let desired = K::remembered(&self.resource, &memory).unwrap_or_else(|| desired::<K>(&self.resource));
         let deleting = Some(K::consent(&self.resource, origin));
-        let target =
-            Target { desired: &desired, memory, origin, deleting, begun: true, access: &Access::All };
+        let (policy, access) = (self.policy, &Access::All);
+        let target = Target { desired: &desired, memory, origin, deleting, begun: true, policy, access };
         let look = Look { removing: true, ..look };
         let outcome = self.drive(world, server, look, target, cut).ok_or(Dead)?;
         self.status = Some((origin, outcome.memory.clone()));

@@ -46,7 +46,11 @@ async fn what_was_changed_by_hand_is_back_after_one_interval_and_an_event_says_s
     // With the database go all rights on it.
     server.by_hand(Method::DELETE, "/_api/database/shop", json!({})).await;
     let event = world.event("arangodatabase/shop", "Recreated").await;
-    assert!(event.contains("shop"), "{event}");
+    assert!(event.contains("shop") && event.contains("empty"), "{event}");
+    let log = world.log();
+    let loud =
+        log.lines().find(|line| line.contains("WARN") && line.contains("shop") && line.contains("empty"));
+    assert!(loud.is_some_and(|line| line.contains("backup")), "{log}");
     assert_eq!(server.databases().await, ["shop"]);
     server.has_levels("alice", &[("shop", "rw")]).await;
     world.ready(&["arangodatabase/shop", "arangouser/alice", row]).await;

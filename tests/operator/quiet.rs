@@ -7,7 +7,8 @@ use arango_operator::stand_in::LogEntry;
 use reqwest::Method;
 
 use crate::support::{
-    Server, World, database, eventually, grant, passwords, resource, user, user_with_password,
+    Server, World, database, eventually, grant, passwords, permission, resource, user, user_with_password,
+    within,
 };
 
 /// How many users have declared rights.
@@ -182,4 +183,68 @@ async fn after_a_restart_without_a_connection_everybody_says_what_is_missing() {
     assert!(message.contains("prod"), "{message}");
     world.apply(&server.manifest("1s")).await;
     world.ready(&["arangocluster/prod", "arangodatabase/shop"]).await;
+}
+
+/// An hour of intervals, shortened: nothing is written to Kubernetes or the server, and every interval costs the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unchanged_fleet_with_everything_that_can_be_declared_causes_no_write_in_thirty_intervals() {
+    const INTERVALS: usize = 30;
+    let (world, server) = World::connected("1s").await;
+    server.make_database("made").await;
+    let names = ["shop", "depot", "made"];
+    let options = |factor: u32| format!("options: {{replicationFactor: {factor}, sharding: flexible}}");
+    let mut manifests = passwords(&[("alice", "x"), ("bob", "x")]);
+    // One was made with other options, which is said and never repaired.
+    for (name, factor) in names.into_iter().zip([2, 1, 3]) {
+        manifests += &database(name, &options(factor));
+    }
+    for name in ["alice", "bob"] {
+        manifests += &user_with_password(name, "");
+        let everywhere = format!("user: {name}, database: \"*\", access: ro, collections: {{\"*\": rw}}");
+        manifests += &permission(&format!("{name}-everywhere"), &everywhere);
+        // What is wider wins over the one, and what is explicit over everything.
+        manifests += &grant(name, "shop", "access: ro, collections: {orders: ro, \"*\": none}");
+        manifests += &grant(name, "depot", "access: none");
+    }
+    manifests += &user("loner", "password: {generate: {}}, active: false");
+    manifests += &database("observed", "drift: {policy: Observe}");
+    world.apply(&manifests).await;
+    let mut objects: Vec<String> = names.map(|name| format!("arangodatabase/{name}")).into();
+    objects.push("arangouser/loner".to_owned());
+    for name in ["alice", "bob"] {
+        objects.push(format!("arangouser/{name}"));
+        objects.extend(["everywhere", "depot"].map(|row| format!("arangopermission/{name}-{row}")));
+    }
+    world.ready(&objects.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    for name in ["alice", "bob"] {
+        world.condition(&format!("arangopermission/{name}-shop"), "Unknown", "CollectionMissing").await;
+    }
+    server.make_collection("shop", "orders").await;
+    world.ready(&["arangopermission/alice-shop", "arangopermission/bob-shop"]).await;
+    world.condition("arangodatabase/observed", "False", "ActionsPending").await;
+    server.stand_in.clear_requests();
+    compared(&server, 2).await;
+
+    let writes = ["arangooperator_kubernetes_writes_total"];
+    let (versions, written) = (world.versions().await, world.operator().count(&writes).await);
+    server.stand_in.clear_requests();
+    let counts = || comparisons(&server).iter().map(Vec::len).collect::<Vec<_>>();
+    let limit = std::time::Duration::from_secs(5 * INTERVALS as u64);
+    let (counts, took) = within(limit, "the comparisons go on", async || {
+        let counts = counts();
+        if counts.len() > INTERVALS { Ok(counts) } else { Err(counts) }
+    })
+    .await;
+    eprintln!("FIGURE reads in each of {INTERVALS} intervals ({took:?}): {counts:?}");
+    assert!(server.writes().is_empty(), "{:?}", server.writes());
+    assert_eq!(world.versions().await, versions);
+    assert_eq!(world.operator().count(&writes).await, written);
+    // Users, databases, each user's rights, his `*/*`, and the options of each database.
+    let expected = 2 + 2 + 2 + names.len();
+    let total: usize = counts[..INTERVALS].iter().sum();
+    assert!(total <= INTERVALS * expected, "{total} reads in {INTERVALS} intervals: {counts:?}");
+
+    // Writing nothing because nothing is checked doesn't count.
+    server.set_level("bob", "*/*", "ro").await;
+    world.event("arangopermission/bob-everywhere", "DriftRepaired").await;
 }

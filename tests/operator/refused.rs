@@ -17,6 +17,10 @@ fn wrong_from_the_start() -> Vec<Case> {
     let character: &[_] = &["must not start with a digit", "control characters"];
     let one_user: &[_] = &["exactly one of spec.userRef", "spec.user "];
     let one_database: &[_] = &["exactly one of spec.databaseRef", "spec.database "];
+    let login = |auth: &str| {
+        document("ArangoCluster", "bad", &format!("{{endpoints: ['http://a:1'], auth: {auth}}}"))
+    };
+    let either: &[_] = &["either spec.endpoints or spec.deploymentRef"];
     let endpoint: &[_] = &["each endpoint must be http://host:port or https://host:port"];
     vec![
         (db("name: _system"), underscore),
@@ -56,6 +60,16 @@ fn wrong_from_the_start() -> Vec<Case> {
         (cluster("endpoints: ['http://root:secret@server:8529']"), endpoint),
         (cluster("endpoints: ['http://server:8529/_db/shop']"), endpoint),
         (cluster("endpoints: ['http://server:8529?x=1']"), endpoint),
+        (cluster(""), either),
+        (cluster("endpoints: ['http://a:1'], deploymentRef: {name: a}"), either),
+        (cluster("deploymentRef: {name: a}, tls: {}"), &["spec.tls can't be used with spec.deploymentRef"]),
+        (cluster("deploymentRef: {}"), &["spec.deploymentRef.name", "Required"]),
+        (login("{}"), &["spec.auth needs secretRef", "or jwtSecretRef"]),
+        (login("{method: JWT}"), &["spec.auth needs secretRef", "or jwtSecretRef"]),
+        (login("{secretRef: {name: s}, jwtSecretRef: {name: s}}"), &["not both"]),
+        (login("{jwtSecretRef: {name: s}, method: Basic}"), &["spec.auth.method is about secretRef"]),
+        (login("{jwtSecretRef: {name: s, key: ''}}"), &["spec.auth.jwtSecretRef.key", "at least 1"]),
+        (document("ArangoCluster", "bad", "{endpoints: ['http://a:1']}"), &["spec.auth needs secretRef"]),
         (cluster("endpoints: ['http://a:1'], tls: {}"), &["write https:// in every endpoint"]),
         (cluster("endpoints: ['http://a:1'], drift: {interval: ''}"), &["drift.interval must not be empty"]),
         (cluster("endpoints: ['http://a:1'], drift: {interval: 5 minutes}"), &["spec.drift.interval"]),
@@ -64,7 +78,6 @@ fn wrong_from_the_start() -> Vec<Case> {
             &["requests.timeout must not be empty"],
         ),
         (cluster("endpoints: ['http://a:1'], requests: {maxConcurrent: 0}"), &["maxConcurrent"]),
-        (document("ArangoCluster", "bad", "{endpoints: ['http://a:1']}"), &["spec.auth", "Required"]),
     ]
 }
 

@@ -1,6 +1,7 @@
 //! What black-box tests of the operator need: a real API server, servers that answer as ArangoDB does, the built
 //! program in a process of its own, and ways to wait that say what they waited for.
 
+pub(crate) mod kube_arangodb;
 mod operator;
 mod place;
 mod plane;

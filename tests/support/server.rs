@@ -68,7 +68,7 @@ impl Server {
     }
 
     /// Starts one, which is another deployment than all others.
-    async fn with_options(mut options: Options) -> Self {
+    pub(crate) async fn with_options(mut options: Options) -> Self {
         static DEPLOYMENTS: AtomicU32 = AtomicU32::new(1);
         options.config.cluster_id = format!("deployment-{}", DEPLOYMENTS.fetch_add(1, Ordering::Relaxed));
         let stand_in = StandIn::start(options).await.unwrap();

@@ -102,6 +102,12 @@ impl World {
         self.arguments.extend(arguments.into_iter().map(|argument| &*argument.leak()));
     }
 
+    /// Starts the operator with more arguments, which may name what was made for this test.
+    pub(crate) async fn start_operator_with(&mut self, arguments: impl IntoIterator<Item = String>) {
+        self.arguments = arguments.into_iter().map(|argument| &*argument.leak()).collect();
+        self.start_operator().await;
+    }
+
     /// Starts the operator and waits until it is ready.
     pub(crate) async fn start_operator(&mut self) {
         self.spawn_operator().await;

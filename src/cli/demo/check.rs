@@ -78,7 +78,7 @@ pub(super) fn compare(resources: &Resources, held: &Held) -> Result<Vec<String>>
 
 /// What of a row is not as declared.
 fn differences(declared: &permission::plan::Desired, held: &Held) -> Vec<String> {
-    let permission::plan::Desired { user, database, access, collections } = declared;
+    let permission::plan::Desired { user, database, access, collections, .. } = declared;
     let entry = held.users.get(user).map(|user| user.rights.entry(database)).unwrap_or_default();
     let mut wrong = Vec::new();
     if access.is_some() && entry.level != *access {

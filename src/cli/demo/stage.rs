@@ -86,8 +86,13 @@ impl Stage {
     /// The operator, in this process: the same code as `run`.
     pub(super) async fn start_operator(&mut self, client: kube::Client, screen: &Screen) -> Result<()> {
         let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let settings =
-            Settings { namespaces: Vec::new(), cluster_namespaces: Vec::new(), health: free, metrics: free };
+        let settings = Settings {
+            namespaces: Vec::new(),
+            cluster_namespaces: Vec::new(),
+            routes: Vec::new(),
+            health: free,
+            metrics: free,
+        };
         let stop = CancellationToken::new();
         let (tell, told) = oneshot::channel();
         let task = tokio::spawn(operator::run(client, settings, stop.clone(), move |addresses| {

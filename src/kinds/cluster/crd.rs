@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::access::{self, AccessRule};
 use crate::{
-    core::condition::Condition,
+    core::{DriftPolicy, condition::Condition},
     kinds::schema::{LocalRef, Rule},
 };
 
@@ -34,16 +34,26 @@ use crate::{
 #[serde(rename_all = "camelCase")]
 pub struct ArangoClusterSpec {
     /// Addresses of the coordinators, or of the one single server: http://host:port or https://host:port; the port
-    /// is 8529 if left out.
+    /// is 8529 if left out. Either these or deploymentRef.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 512)))]
     pub endpoints: Vec<String>,
+    /// An ArangoDeployment of kube-arangodb in the same namespace, instead of endpoints. Its servers, whom to trust, and
+    /// the secret to sign in with are taken from it, and changes of it are followed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "LocalRef")]
+    pub deployment_ref: Option<LocalRef>,
     /// How requests are spread over the coordinators that work. RoundRobin if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "LoadBalancing")]
     pub load_balancing: Option<LoadBalancing>,
-    /// How the operator logs in.
-    pub auth: Auth,
-    /// How servers are believed, for https endpoints. The system's certificates are trusted if left out.
+    /// How the operator logs in. Can be left out with deploymentRef alone: the operator then signs tokens with the
+    /// secret of that deployment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Auth")]
+    pub auth: Option<Auth>,
+    /// How servers are believed, for https endpoints. The system's certificates are trusted if left out. Not with
+    /// deploymentRef, which says it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Tls")]
     pub tls: Option<Tls>,
@@ -52,7 +62,7 @@ pub struct ArangoClusterSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub access: Vec<AccessRule>,
-    /// How often what is declared is compared with what is there.
+    /// How often what is declared is compared with what is there, and what is done about a difference.
     #[serde(default)]
     pub drift: Drift,
     /// Limits of the operator's own requests.
@@ -73,13 +83,37 @@ pub enum LoadBalancing {
 /// How the operator logs in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(description = "")] // the field says it; a text here would take its place
 pub struct Auth {
     /// A Secret in the same namespace with the keys username and password. The account needs rw on _system.
-    pub secret_ref: LocalRef,
-    /// JWT (log in once, then send a token) or Basic (send the password with each request). JWT if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "LocalRef")]
+    pub secret_ref: Option<LocalRef>,
+    /// A Secret in the same namespace with the deployment's own JWT secret: the operator signs tokens with it, each for
+    /// a minute, and is the superuser, whom no right binds. Instead of secretRef.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "JwtSecretRef")]
+    pub jwt_secret_ref: Option<JwtSecretRef>,
+    /// JWT (log in once, then send a token) or Basic (send the password with each request). JWT if left out. Only with
+    /// secretRef.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "AuthMethod")]
     pub method: Option<AuthMethod>,
+}
+
+/// Where the secret is that a deployment's tokens are signed with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(description = "")] // the field says it; a text here would take its place
+pub struct JwtSecretRef {
+    /// The name of a Secret in the same namespace.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// The key in the Secret: what is in the servers' --server.jwt-secret-keyfile, 1 to 64 bytes; white space around it
+    /// doesn't count. token if left out.
+    #[serde(default = "token")]
+    #[schemars(default = "token", length(min = 1, max = 253))]
+    pub key: String,
 }
 
 /// A way to log in.
@@ -127,7 +161,7 @@ pub struct CaRef {
     pub key: String,
 }
 
-/// How often what is declared is compared with what is there.
+/// How often what is declared is compared with what is there, and what is done about a difference.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Drift {
@@ -136,6 +170,11 @@ pub struct Drift {
     #[serde(default = "five_minutes")]
     #[schemars(default = "five_minutes", length(max = 16), regex(pattern = DURATION))]
     pub interval: String,
+    /// What is done about differences, where a resource says nothing itself: Correct puts them right, Observe writes
+    /// nothing to the server and lists in each resource's status.pending what it would do. Correct if left out.
+    #[serde(default)]
+    #[schemars(default)]
+    pub policy: DriftPolicy,
 }
 
 /// Limits of the operator's own requests.
@@ -155,6 +194,10 @@ pub struct Requests {
 /// Whole seconds, minutes and hours, at least one second.
 const DURATION: &str = "^([1-9][0-9]{0,4}h)?([1-9][0-9]{0,4}m)?([1-9][0-9]{0,4}s)?$";
 
+fn token() -> String {
+    "token".to_owned()
+}
+
 fn ca_crt() -> String {
     "ca.crt".to_owned()
 }
@@ -171,19 +214,9 @@ fn thirty_two() -> u32 {
     32
 }
 
-impl ArangoClusterSpec {
-    /// The Secrets that it names, all in its own namespace.
-    pub fn secrets(&self) -> impl Iterator<Item = &str> {
-        let tls = self.tls.as_ref();
-        let ca = tls.and_then(|tls| tls.ca_ref.as_ref()).map(|ca| &*ca.name);
-        let certificate = tls.and_then(|tls| tls.client_certificate_secret_ref.as_ref());
-        [Some(&*self.auth.secret_ref.name), ca, certificate.map(|secret| &*secret.name)].into_iter().flatten()
-    }
-}
-
 impl Default for Drift {
     fn default() -> Self {
-        Self { interval: five_minutes() }
+        Self { interval: five_minutes(), policy: DriftPolicy::default() }
     }
 }
 
@@ -234,7 +267,7 @@ pub struct ClusterStatus {
     /// What the deployment says of itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deployment: Option<Deployment>,
-    /// The coordinators, in the order of spec.endpoints.
+    /// The coordinators, in the order of spec.endpoints or by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub coordinators: Vec<Coordinator>,
@@ -300,13 +333,39 @@ pub struct Coordinator {
 /// What the API server checks beside the schema.
 pub const RULES: &[Rule] = &[
     Rule::new(
+        "",
+        "has(self.spec.endpoints) != has(self.spec.deploymentRef)",
+        "write either spec.endpoints or spec.deploymentRef, and not both",
+    ),
+    Rule::new(
+        "auth",
+        "has(self.spec.deploymentRef) || (has(self.spec.auth) && (has(self.spec.auth.secretRef) || \
+         has(self.spec.auth.jwtSecretRef)))",
+        "spec.auth needs secretRef (user name and password) or jwtSecretRef (the deployment's JWT secret)",
+    ),
+    Rule::new(
+        "auth",
+        "!has(self.spec.auth) || !has(self.spec.auth.secretRef) || !has(self.spec.auth.jwtSecretRef)",
+        "spec.auth takes secretRef or jwtSecretRef, not both",
+    ),
+    Rule::new(
+        "auth.method",
+        "!has(self.spec.auth) || !has(self.spec.auth.method) || has(self.spec.auth.secretRef)",
+        "spec.auth.method is about secretRef; leave it out",
+    ),
+    Rule::new(
+        "tls",
+        "!has(self.spec.tls) || !has(self.spec.deploymentRef)",
+        "spec.tls can't be used with spec.deploymentRef: the ArangoDeployment says whom to trust; leave it out",
+    ),
+    Rule::new(
         "endpoints",
-        "self.spec.endpoints.all(e, e.matches('^(https?|ssl|tcp)://[^/?#@\\\\s]+/?$'))",
+        "!has(self.spec.endpoints) || self.spec.endpoints.all(e, e.matches('^(https?|ssl|tcp)://[^/?#@\\\\s]+/?$'))",
         "each endpoint must be http://host:port or https://host:port, without user, path or query",
     ),
     Rule::new(
         "tls",
-        "!has(self.spec.tls) || self.spec.endpoints.all(e, e.matches('^(https|ssl)://'))",
+        "!has(self.spec.tls) || !has(self.spec.endpoints) || self.spec.endpoints.all(e, e.matches('^(https|ssl)://'))",
         "spec.tls says how https is trusted; write https:// in every endpoint, or leave spec.tls out",
     ),
     Rule::new(

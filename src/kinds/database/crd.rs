@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     core::Status,
-    kinds::schema::{ClusterRef, NoMemory, Rule},
+    kinds::schema::{ClusterRef, NoMemory, ObjectDrift, Rule},
 };
 
 /// A database inside an ArangoDB deployment.
@@ -27,6 +27,7 @@ use crate::{
     printcolumn = r#"{"name":"Database","type":"string","jsonPath":".status.name","description":"Name on the server"}"#,
     printcolumn = r#"{"name":"Cluster","type":"string","jsonPath":".spec.clusterRef.name"}"#,
     printcolumn = r#"{"name":"Deletion","type":"string","jsonPath":".spec.deletionPolicy","priority":1}"#,
+    printcolumn = r#"{"name":"In sync","type":"string","jsonPath":".status.conditions[?(@.type==\"InSync\")].status","priority":1}"#,
     printcolumn = r#"{"name":"Message","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].message","priority":1}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
@@ -48,6 +49,10 @@ pub struct ArangoDatabaseSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "DatabaseDeletionPolicy")]
     pub deletion_policy: Option<DatabaseDeletionPolicy>,
+    /// What is done about differences from what is declared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ObjectDrift")]
+    pub drift: Option<ObjectDrift>,
 }
 
 /// Options of a new database in a cluster; a single server takes and ignores them.

@@ -16,8 +16,8 @@ use super::{
     schema::{NoMemory, Rule},
 };
 use crate::{
-    arango::{self, Class, Client, What},
-    core::{Consent, DatabaseName, Hold, Origin, Plan, Subject, UserName},
+    arango::{self, Class, Client, CopyCount, What},
+    core::{Consent, DatabaseName, DriftPolicy, Hold, Origin, Plan, Subject, UserName, condition::Said},
     reconcile::{Look, Part, Secrets, Server},
 };
 
@@ -38,8 +38,38 @@ impl Part for Databases {
     }
 }
 
+/// The options of one database (reference: databases, current). Nothing where there is no such database.
+#[derive(Debug)]
+pub struct OptionsOf;
+
+impl Part for OptionsOf {
+    type Key = DatabaseName;
+    type Value = Option<plan::Seen>;
+
+    async fn read(client: &Client, database: &DatabaseName) -> Result<Self::Value, arango::Error> {
+        match client.database(database).await {
+            Ok(info) => Ok(info.map(seen)),
+            // An administrator may have no access to a database: that keeps nothing else from going on.
+            Err(error) if error.class() == Class::Denied => Ok(Some(plan::Seen::Hidden)),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn seen(info: arango::DatabaseInfo) -> plan::Seen {
+    let replication_factor = info.replication_factor.map(|factor| match factor {
+        CopyCount::Count(count) => Some(count),
+        CopyCount::Satellite => None,
+    });
+    plan::Seen::Shown { sharding: info.sharding, replication_factor, write_concern: info.write_concern }
+}
+
 impl super::Declaration for ArangoDatabase {
     type Memory = NoMemory;
+
+    fn drift_policy(&self) -> Option<DriftPolicy> {
+        self.spec.drift.as_ref()?.policy
+    }
 }
 
 impl Kind for Database {
@@ -99,7 +129,10 @@ impl Kind for Database {
         desired: &plan::Desired,
     ) -> Result<plan::Observed, arango::Error> {
         let exists = server.read::<Databases, _>(&(), look, |all| all.contains(&desired.name)).await?;
-        Ok(plan::Observed { exists })
+        let asks = exists && !look.removing && desired.options != DatabaseOptions::default();
+        let options =
+            if asks { server.read::<OptionsOf, _>(&desired.name, look, Clone::clone).await? } else { None };
+        Ok(plan::Observed { exists, options })
     }
 
     fn exists(observed: &plan::Observed) -> bool {
@@ -107,11 +140,15 @@ impl Kind for Database {
     }
 
     fn plan(desired: &plan::Desired, observed: &plan::Observed, _: &NoMemory) -> Plan<plan::Action> {
-        plan::plan(desired, *observed)
+        plan::plan(desired, observed)
     }
 
     fn removal(desired: &plan::Desired, observed: &plan::Observed, _: &NoMemory) -> Plan<plan::Action> {
-        plan::removal(desired, *observed)
+        plan::removal(desired, observed)
+    }
+
+    fn remarks(desired: &plan::Desired, observed: &plan::Observed, _: &NoMemory) -> Vec<Said> {
+        plan::remark(desired, observed).into_iter().collect()
     }
 
     async fn execute(
@@ -136,6 +173,7 @@ async fn carry_out(server: &Server, action: &plan::Action) -> Result<(), Execute
                 Err(error) if error.class() == Class::Exists => {}
                 other => other?,
             }
+            server.forget::<OptionsOf>(name);
             let name = name.clone();
             server.amend::<Databases>(&(), move |all| {
                 all.insert(name.clone());
@@ -153,6 +191,7 @@ async fn carry_out(server: &Server, action: &plan::Action) -> Result<(), Execute
             }
             // Dropping strips the grants on it from everybody (reference: databases, drop).
             super::permission::forget_database(server, name);
+            server.forget::<OptionsOf>(name);
             let name = name.clone();
             server.amend::<Databases>(&(), move |all| {
                 all.remove(&name);

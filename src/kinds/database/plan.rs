@@ -3,7 +3,10 @@
 use std::fmt;
 
 use super::crd::{ArangoDatabaseSpec, DatabaseDeletionPolicy, DatabaseOptions};
-use crate::core::{Because, Consent, DatabaseName, Hold, Plan, Risk};
+use crate::core::{
+    Because, Consent, DatabaseName, Hold, Plan, Reason, Risk,
+    condition::{ConditionStatus, IN_SYNC, Said},
+};
 
 /// A declared database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,10 +20,28 @@ pub struct Desired {
 }
 
 /// What the server has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observed {
     /// Whether there is a database of that name.
     pub exists: bool,
+    /// Its options, if some are declared and it was there.
+    pub options: Option<Seen>,
+}
+
+/// The options of a database that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seen {
+    /// The connection's account may not see them.
+    Hidden,
+    /// As far as the server tells them: a single server has none.
+    Shown {
+        /// `single`, or empty for `flexible`.
+        sharding: Option<String>,
+        /// How many copies; nothing where there is one on every DB-Server.
+        replication_factor: Option<Option<u64>>,
+        /// How many copies a write waits for.
+        write_concern: Option<u32>,
+    },
 }
 
 /// A change.
@@ -67,7 +88,7 @@ pub fn consent(spec: &ArangoDatabaseSpec) -> Consent {
 }
 
 /// Create what is missing.
-pub fn plan(desired: &Desired, observed: Observed) -> Plan<Action> {
+pub fn plan(desired: &Desired, observed: &Observed) -> Plan<Action> {
     let mut plan = Plan::default();
     if !observed.exists {
         plan.push(Action::Create(desired.name.clone(), desired.options.clone()), Because::Missing);
@@ -76,11 +97,52 @@ pub fn plan(desired: &Desired, observed: Observed) -> Plan<Action> {
 }
 
 /// Drop what is there, if the spec says so only after a look into it.
-pub fn removal(desired: &Desired, observed: Observed) -> Plan<Action> {
+pub fn removal(desired: &Desired, observed: &Observed) -> Plan<Action> {
     let mut plan = Plan::default();
     if observed.exists {
         let drop = if desired.only_if_empty { Action::DropIfEmpty } else { Action::Drop };
         plan.push_risky(drop(desired.name.clone()), Because::Deleted, Risk::DestroysData);
     }
     plan
+}
+
+/// What the options come to that are declared: the condition `InSync`, where it isn't True.
+pub fn remark(desired: &Desired, observed: &Observed) -> Option<Said> {
+    let said = |status, reason, message| Some(Said { type_: IN_SYNC, status, reason, message });
+    let name = &desired.name;
+    let (sharding, factor, concern) = match observed.options.as_ref()? {
+        Seen::Hidden => {
+            let message = format!(
+                "the connection's account has no access to the database {name}, so that its options can't be compared \
+                 with those in spec.options; give it ro there, or leave spec.options out"
+            );
+            return said(ConditionStatus::Unknown, Reason::OptionsHidden, message);
+        }
+        Seen::Shown { sharding, replication_factor, write_concern } => {
+            (sharding, replication_factor, write_concern)
+        }
+    };
+    let DatabaseOptions { sharding: declared_sharding, replication_factor, write_concern } = &desired.options;
+    let mut differs = Vec::new();
+    let mut compare = |what: &str, declared: Option<String>, found: Option<String>| {
+        if let (Some(declared), Some(found)) = (declared, found)
+            && declared != found
+        {
+            differs.push(format!("{what} {found}, not {declared}"));
+        }
+    };
+    let flexible = |found: &String| if found.is_empty() { "flexible".to_owned() } else { found.clone() };
+    let copies = |count: &Option<u64>| count.map_or("satellite".to_owned(), |count| count.to_string());
+    compare("sharding", declared_sharding.map(|s| s.as_str().to_owned()), sharding.as_ref().map(flexible));
+    compare("replicationFactor", replication_factor.map(|n| n.to_string()), factor.as_ref().map(copies));
+    compare("writeConcern", write_concern.map(|n| n.to_string()), concern.map(|n| n.to_string()));
+    if differs.is_empty() {
+        return None;
+    }
+    let message = format!(
+        "the database {name} has {}; ArangoDB can't change the options of a database: declare what it has, or make \
+         it anew",
+        differs.join(", ")
+    );
+    said(ConditionStatus::False, Reason::OptionsDiffer, message)
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     core::{Level, RemovalPolicy, Status},
-    kinds::schema::{ClusterRef, LocalRef, Rule},
+    kinds::schema::{ClusterRef, LocalRef, ObjectDrift, Rule},
 };
 
 /// One row of the access matrix of an ArangoDB deployment: what one user may do in one database, or, with the
@@ -31,6 +31,7 @@ use crate::{
     printcolumn = r#"{"name":"Access","type":"string","jsonPath":".spec.access","description":"Database level"}"#,
     printcolumn = r#"{"name":"Cluster","type":"string","jsonPath":".spec.clusterRef.name"}"#,
     printcolumn = r#"{"name":"Origin","type":"string","jsonPath":".status.origin","priority":1}"#,
+    printcolumn = r#"{"name":"In sync","type":"string","jsonPath":".status.conditions[?(@.type==\"InSync\")].status","priority":1}"#,
     printcolumn = r#"{"name":"Message","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].message","priority":1}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
@@ -68,6 +69,10 @@ pub struct ArangoPermissionSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "RemovalPolicy")]
     pub deletion_policy: Option<RemovalPolicy>,
+    /// What is done about differences from what is declared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ObjectDrift")]
+    pub drift: Option<ObjectDrift>,
 }
 
 /// Status of an ArangoPermission.

@@ -1,6 +1,7 @@
 //! ArangoPermission: one row of the access matrix, with a database level, collection levels or both.
 
 pub mod crd;
+pub mod effect;
 pub mod plan;
 #[cfg(test)]
 mod tests;
@@ -22,8 +23,8 @@ use super::{
 use crate::{
     arango::{self, Class, Client, What},
     core::{
-        Access, CollectionName, Consent, DatabaseName, Entry, Hold, Id, Level, Origin, Plan, Reason, Rights,
-        Scope, Subject, UserName, policy::consent_by_origin,
+        Access, CollectionName, Consent, DatabaseName, DriftPolicy, Entry, Hold, Id, Level, Origin, Plan,
+        Reason, Rights, Scope, Subject, UserName, Wider, condition::Said, policy::consent_by_origin,
     },
     reconcile::{Look, Part, Secrets, Server},
 };
@@ -64,6 +65,10 @@ impl Part for WildcardOf {
 
 impl super::Declaration for ArangoPermission {
     type Memory = PermissionMemory;
+
+    fn drift_policy(&self) -> Option<DriftPolicy> {
+        self.spec.drift.as_ref()?.policy
+    }
 }
 
 /// A name on the server, given or by way of a resource of the same cluster.
@@ -108,6 +113,12 @@ pub async fn all_rights(server: &Server, look: Look, user: &UserName) -> Result<
     Ok(rights)
 }
 
+/// A row as an object.
+fn object(database: &Scope<DatabaseName>, user: &UserName) -> String {
+    // The database comes first, since a user's name may contain anything.
+    format!("row/{}/{user}", database.encoded())
+}
+
 impl Kind for Permission {
     type Resource = ArangoPermission;
     type Memory = PermissionMemory;
@@ -131,7 +142,17 @@ impl Kind for Permission {
         let user = name(spec.user.as_ref(), spec.user_ref.as_ref(), User::NAME, cluster, lookup)?;
         let database =
             name(spec.database.as_ref(), spec.database_ref.as_ref(), Database::NAME, cluster, lookup)?;
-        plan::desired(spec, &user, &database)
+        let mut desired = plan::desired(spec, &user, &database)?;
+        let declarer = |database: Scope<DatabaseName>| {
+            let is_other = database != desired.database;
+            is_other.then(|| lookup.declarer(cluster, &object(&database, &desired.user))).flatten()
+        };
+        let wider = plan::Declarers {
+            any: declarer(Scope::Any),
+            system: declarer(Scope::Named(DatabaseName::system())),
+        };
+        desired.wider = wider;
+        Ok(desired)
     }
 
     fn remembered(resource: &ArangoPermission, memory: &PermissionMemory) -> Option<Desired> {
@@ -140,8 +161,7 @@ impl Kind for Permission {
     }
 
     fn object(desired: &Desired) -> String {
-        // The database comes first, since a user's name may contain anything.
-        format!("row/{}/{}", desired.database.encoded(), desired.user)
+        object(&desired.database, &desired.user)
     }
 
     fn describe(desired: &Desired) -> String {
@@ -183,8 +203,13 @@ impl Kind for Permission {
         look: Look,
         desired: &Desired,
     ) -> Result<Observed, arango::Error> {
-        let nothing =
-            Observed { user: false, database: true, entry: Entry::default(), fallback: Level::None };
+        let nothing = Observed {
+            user: false,
+            database: true,
+            entry: Entry::default(),
+            fallback: Level::None,
+            wider: Wider::NOTHING,
+        };
         if !server.read::<Users, _>(&(), look, |all| all.contains_key(&desired.user)).await? {
             return Ok(nothing);
         }
@@ -195,11 +220,15 @@ impl Kind for Permission {
         }
         // Taking a level away takes along whatever is under it, also what came a moment ago.
         let close = if look.removing { Look { since: Instant::now(), ..look } } else { look };
-        let (mut entry, fallback) = server
+        let database = &desired.database;
+        let (mut entry, fallback, mut wider) = server
             .read::<RightsOf, _>(&desired.user, close, |rights| {
-                (rights.entry(&desired.database), rights.fallback(&desired.database))
+                (rights.entry(database), rights.fallback(database), rights.wider(database))
             })
             .await?;
+        if desired.minds_all() {
+            wider.all = server.read::<WildcardOf, _>(&desired.user, look, |level| *level).await?;
+        }
         let asks = look.removing || desired.access.is_none() || !desired.collections.is_empty();
         if desired.database == Scope::Any && asks {
             let level = server.read::<WildcardOf, _>(&desired.user, close, |level| *level).await?;
@@ -207,7 +236,7 @@ impl Kind for Permission {
                 entry.collections.insert(Scope::Any, level);
             }
         }
-        Ok(Observed { user: true, database: true, entry, fallback })
+        Ok(Observed { user: true, database: true, entry, fallback, wider })
     }
 
     async fn rights(
@@ -239,6 +268,10 @@ impl Kind for Permission {
 
     fn removal(desired: &Desired, observed: &Observed, memory: &PermissionMemory) -> Plan<plan::Action> {
         plan::removal(desired, observed, memory)
+    }
+
+    fn remarks(desired: &Desired, observed: &Observed, memory: &PermissionMemory) -> Vec<Said> {
+        effect::remark(desired, observed, memory).into_iter().collect()
     }
 
     fn must_be_remembered(action: &plan::Action) -> bool {

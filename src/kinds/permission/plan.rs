@@ -12,6 +12,7 @@ use std::{
 use super::crd::{Applied, ArangoPermissionSpec, PermissionMemory};
 use crate::core::{
     Because, CollectionName, DatabaseName, Entry, Hold, Level, Plan, Reason, Rights, Risk, Scope, UserName,
+    Wider,
 };
 
 /// Levels by collection.
@@ -28,6 +29,28 @@ pub struct Desired {
     pub access: Option<Level>,
     /// The managed collection levels.
     pub collections: Collections,
+    /// Who declares the user's wider rows.
+    pub wider: Declarers,
+}
+
+/// Who declares a user's wider rows, as a person names him; nothing where nobody does.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Declarers {
+    /// That of the wildcard database.
+    pub any: Option<String>,
+    /// That of `_system`.
+    pub system: Option<String>,
+}
+
+impl Desired {
+    /// Whether the level on `*/*`, which costs a question of its own, is to be known: it may be higher than what this
+    /// row declares, and somebody declares the row that it belongs to.
+    pub fn minds_all(&self) -> bool {
+        let any = self.collections.get(&Scope::Any);
+        self.database != Scope::Any
+            && self.wider.any.is_some()
+            && (self.access == Some(Level::Ro) || any.is_some_and(|level| *level < Level::Rw))
+    }
 }
 
 /// What the server has.
@@ -41,6 +64,8 @@ pub struct Observed {
     pub entry: Entry,
     /// The level that would hold on the database if it had no entry of its own.
     pub fallback: Level,
+    /// What reaches the row from the user's wider ones.
+    pub wider: Wider,
 }
 
 /// A change of one row.
@@ -139,14 +164,15 @@ pub fn desired(spec: &ArangoPermissionSpec, user: &str, database: &str) -> Resul
     if spec.access.is_none() && collections.is_empty() {
         return Err(Hold::invalid("set spec.access, spec.collections or both"));
     }
-    Ok(Desired { user, database, access: spec.access, collections })
+    Ok(Desired { user, database, access: spec.access, collections, wider: Declarers::default() })
 }
 
 /// The row that a resource has set, whatever its spec says now: enough to take it away.
 pub fn remembered(spec: &ArangoPermissionSpec, user: &str, database: &str) -> Option<Desired> {
     let user = UserName::parse(user).ok()?;
     let database = Scope::<DatabaseName>::parse(database).ok()?;
-    Some(Desired { user, database, access: spec.access, collections: Collections::new() })
+    let (access, collections, wider) = (spec.access, Collections::new(), Declarers::default());
+    Some(Desired { user, database, access, collections, wider })
 }
 
 /// The steps to the declared row.

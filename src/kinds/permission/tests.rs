@@ -2,7 +2,7 @@ use super::{
     crd::{Applied, ArangoPermissionSpec, PermissionMemory, RowName},
     plan::{Change, Desired, Observed, desired, plan, removal},
 };
-use crate::core::{Because, CollectionName, Entry, Level, Plan, Reason, Risk, Scope};
+use crate::core::{Because, CollectionName, Entry, Level, Plan, Reason, Risk, Scope, Wider};
 use serde_json::json;
 
 fn spec(access: Option<Level>, collections: &[(&str, Level)]) -> ArangoPermissionSpec {
@@ -22,7 +22,13 @@ fn row(access: Option<Level>, collections: &[(&str, Level)]) -> Desired {
 fn observed(level: Option<Level>, collections: &[(&str, Level)]) -> Observed {
     let parse = |name: &str| Scope::<CollectionName>::parse(name).unwrap();
     let collections = collections.iter().map(|(name, level)| (parse(name), *level)).collect();
-    Observed { user: true, database: true, entry: Entry { level, collections }, fallback: Level::None }
+    Observed {
+        user: true,
+        database: true,
+        entry: Entry { level, collections },
+        fallback: Level::None,
+        wider: Wider::NOTHING,
+    }
 }
 
 fn memory(access: bool, collections: &[&str], restore: Option<&[(&str, Level)]>) -> PermissionMemory {

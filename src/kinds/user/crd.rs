@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     core::{RemovalPolicy, Status},
-    kinds::schema::{ClusterRef, Rule},
+    kinds::schema::{ClusterRef, ObjectDrift, Rule},
 };
 
 /// A user of an ArangoDB deployment.
@@ -27,6 +27,7 @@ use crate::{
     printcolumn = r#"{"name":"User","type":"string","jsonPath":".status.name","description":"Name on the server"}"#,
     printcolumn = r#"{"name":"Cluster","type":"string","jsonPath":".spec.clusterRef.name"}"#,
     printcolumn = r#"{"name":"Origin","type":"string","jsonPath":".status.origin","priority":1}"#,
+    printcolumn = r#"{"name":"In sync","type":"string","jsonPath":".status.conditions[?(@.type==\"InSync\")].status","priority":1}"#,
     printcolumn = r#"{"name":"Message","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].message","priority":1}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
@@ -52,6 +53,10 @@ pub struct ArangoUserSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "RemovalPolicy")]
     pub deletion_policy: Option<RemovalPolicy>,
+    /// What is done about differences from what is declared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ObjectDrift")]
+    pub drift: Option<ObjectDrift>,
 }
 
 fn yes() -> bool {

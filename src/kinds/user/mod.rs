@@ -20,7 +20,7 @@ use super::{
 use crate::{
     arango::{self, Class, Client, NewUser, UserChange, UserInfo, What},
     core::{
-        Access, Consent, Hold, Level, Origin, Plan, Reason, Rights, Subject, UserName,
+        Access, Consent, DriftPolicy, Hold, Level, Origin, Plan, Reason, Rights, Subject, UserName,
         policy::consent_by_origin,
     },
     reconcile::{Look, Part, Secrets, Server},
@@ -45,6 +45,10 @@ impl Part for Users {
 
 impl super::Declaration for ArangoUser {
     type Memory = UserMemory;
+
+    fn drift_policy(&self) -> Option<DriftPolicy> {
+        self.spec.drift.as_ref()?.policy
+    }
 }
 
 impl Kind for User {
