@@ -24,6 +24,8 @@ mod operator {
     mod interrupted;
     mod kube_arangodb;
     mod kubectl;
+    mod logs;
+    mod metrics;
     mod observe;
     mod ownership;
     mod quiet;

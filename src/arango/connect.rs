@@ -1,6 +1,6 @@
 //! One HTTP client per coordinator: its settings, TLS, name resolution, and one request over it.
 
-use std::{error::Error as _, net::SocketAddr, time::Duration};
+use std::{error::Error as _, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, header};
@@ -12,7 +12,10 @@ use reqwest::{
 use secrecy::ExposeSecret;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Endpoint, Error, Request, Response, Route, Tls, address::refused, error::quoted};
+use super::{
+    Endpoint, Error, Observer, Request, Response, Route, Tls, address::refused, error::quoted,
+    observer::Exchange,
+};
 
 /// An idle connection is dropped before the server (300 s) or a balancer between (60 s, often) does it: a
 /// request on a connection that is just being closed is a lost answer.
@@ -30,6 +33,9 @@ const UNCONFIRMED: Duration = Duration::from_secs(10);
 pub(super) struct Coordinator {
     pub(super) endpoint: Endpoint,
     http: reqwest::Client,
+    /// The endpoint as a text.
+    name: String,
+    observer: Option<Arc<dyn Observer>>,
     /// What the server is told of whom it was asked as, where connections go elsewhere.
     host: Option<HeaderValue>,
 }
@@ -105,7 +111,14 @@ impl Coordinator {
             builder = builder.tls_danger_accept_invalid_certs(tls.insecure_skip_verify);
         }
         let http = builder.build().map_err(|error| unusable(&why(error)))?;
-        Ok(Self { endpoint, http, host })
+        let name = endpoint.to_string();
+        Ok(Self { endpoint, http, name, observer: None, host })
+    }
+
+    /// Tells that one of every exchange.
+    pub(super) fn observed_by(mut self, observer: Option<Arc<dyn Observer>>) -> Self {
+        self.observer = observer;
+        self
     }
 
     /// Sends a request and reads its answer whole, up to `limit` bytes and until `until`.
@@ -139,6 +152,12 @@ impl Coordinator {
         if let Some(body) = &request.body {
             outgoing = outgoing.json(body);
         }
+        let mut told = Exchange {
+            observer: self.observer.as_ref(),
+            coordinator: &self.name,
+            began: std::time::Instant::now(),
+            status: None,
+        };
         let exchange = async {
             let mut answer = outgoing.send().await.map_err(|error| {
                 if error.is_connect() { Failure::NeverSent(why(error)) } else { Failure::Lost(why(error)) }
@@ -169,7 +188,9 @@ impl Coordinator {
             let body = Bytes::from(body);
             Ok(Answer { response: Response { status, body, coordinator: index }, retry_after })
         };
-        timeout_at(until, exchange).await.unwrap_or(Err(Failure::Slow))
+        let outcome = timeout_at(until, exchange).await.unwrap_or(Err(Failure::Slow));
+        told.status = outcome.as_ref().ok().map(|answer| answer.response.status);
+        outcome
     }
 }
 

@@ -2,7 +2,10 @@
 //! [`super::dispatch`].
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -15,7 +18,7 @@ use tokio::{
     task::AbortHandle,
     time::{Instant, error::Elapsed, sleep, timeout_at},
 };
-use tracing::{debug, warn};
+use tracing::{Instrument, debug, debug_span, warn};
 
 use super::{
     Connection, Endpoint, Error, Reason, Request, Response, Transport,
@@ -94,10 +97,11 @@ impl Pool {
         let coordinators = endpoints
             .into_iter()
             .map(|endpoint| {
-                let Connection { tls, connect_timeout, routes, .. } = &connection;
-                Coordinator::new(endpoint, tls, *connect_timeout, routes).map(Arc::new)
+                let Connection { tls, connect_timeout, routes, observer, .. } = &connection;
+                let made = Coordinator::new(endpoint, tls, *connect_timeout, routes)?;
+                Ok(Arc::new(made.observed_by(observer.clone())))
             })
-            .collect::<Result<Vec<_>, _>>()?;
+            .collect::<Result<Vec<_>, Error>>()?;
         let permits = connection.max_concurrent.clamp(1, Semaphore::MAX_PERMITS);
         Ok(Self {
             inner: Arc::new(Inner {
@@ -145,20 +149,27 @@ impl Pool {
 
 impl Transport for Pool {
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, Error>> {
+        // Unique in this process: what one request says, its login and its repetitions included, has the same.
+        static REQUESTS: AtomicU64 = AtomicU64::new(1);
+        let id = REQUESTS.fetch_add(1, Ordering::Relaxed);
+        let span = debug_span!("request", id, method = %request.method, path = %request.path);
         async move {
             let began = Instant::now();
             let outcome = self.inner.send(&request, began + self.inner.time_of(&request)).await;
             let millis = began.elapsed().as_millis();
-            let (method, path) = (&request.method, &request.path);
             match &outcome {
                 Ok(answer) => debug!(
-                    %method, path, status = answer.status.as_u16(), coordinator = answer.coordinator,
-                    bytes = answer.body.len(), millis, "answer"
+                    status = answer.status.as_u16(),
+                    coordinator = answer.coordinator,
+                    bytes = answer.body.len(),
+                    millis,
+                    "answer"
                 ),
-                Err(error) => debug!(%method, path, millis, %error, "no answer"),
+                Err(error) => debug!(millis, %error, "no answer"),
             }
             outcome
         }
+        .instrument(span)
         .boxed()
     }
 }

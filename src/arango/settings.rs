@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use secrecy::SecretSlice;
 
-use super::{Auth, Endpoint, Route};
+use super::{Auth, Endpoint, Observer, Route};
 use crate::core::balance::LoadBalancing;
 
 /// How a deployment is reached.
@@ -31,6 +31,8 @@ pub struct Connection {
     pub max_concurrent: usize,
     /// Longest answer that is read, in bytes.
     pub max_answer: usize,
+    /// Who is told of every exchange.
+    pub observer: Option<Arc<dyn Observer>>,
 }
 
 impl Connection {
@@ -48,6 +50,7 @@ impl Connection {
             patience: Duration::from_secs(1),
             max_concurrent: 32,
             max_answer: 256 << 20,
+            observer: None,
         }
     }
 }

@@ -51,18 +51,24 @@ pub struct RunArgs {
     )]
     metrics_addr: SocketAddr,
     /// What is logged: error, warn, info, debug, trace, or a filter such as `info,arango_operator=debug`.
-    #[arg(long, env = "ARANGO_OPERATOR_LOG", value_name = "FILTER", default_value = "info")]
+    #[arg(
+        long,
+        env = "ARANGO_OPERATOR_LOG",
+        value_name = "FILTER",
+        default_value = "info,kube_runtime=warn"
+    )]
     log: String,
     /// How it is logged.
-    #[arg(long, env = "ARANGO_OPERATOR_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
+    #[arg(long, env = "ARANGO_OPERATOR_LOG_FORMAT", value_name = "FORMAT", default_value = "pretty")]
     log_format: LogFormat,
 }
 
 /// How lines are logged.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum LogFormat {
-    /// For people.
-    Text,
+    /// A line for people.
+    #[value(alias = "text")]
+    Pretty,
     /// One JSON object a line.
     Json,
 }
@@ -74,7 +80,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let subscriber =
         tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
     match args.log_format {
-        LogFormat::Text => subscriber.init(),
+        LogFormat::Pretty => subscriber.init(),
         LogFormat::Json => subscriber.json().init(),
     }
 

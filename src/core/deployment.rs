@@ -20,8 +20,7 @@ pub fn of_endpoints<'a>(endpoints: impl IntoIterator<Item = (&'a str, u16)>) -> 
     places.sort_unstable();
     places.dedup();
     let digest = Sha256::digest(places.join(","));
-    let hex: String = digest.iter().take(DIGEST).map(|byte| format!("{byte:02x}")).collect();
-    format!("endpoints-{hex}")
+    format!("endpoints-{}", hex::encode(&digest[..DIGEST]))
 }
 
 /// The deployment that a person knows an ArangoCluster to lead to, and the one that answers.

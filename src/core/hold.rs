@@ -103,14 +103,19 @@ reasons! {
     Paused: Waits, Woken;
     /// What is declared is not all there, and the drift policy Observe keeps it from being changed. `status.pending`
     /// lists what Correct would do.
+    #[next = "Put it right by hand, or set drift.policy to Correct, in the resource or in its ArangoCluster."]
     ActionsPending: NeedsAPerson, Woken;
     /// Of `InSync`: a database has other options than declared, which ArangoDB can't change.
+    #[next = "Correct spec.options to what the database has. To have other options, make a new database and move the data."]
     OptionsDiffer: NeedsAPerson, Woken;
     /// Of `InSync`: the connection's account may not see the options of the database.
+    #[next = "Nothing, if the options don't matter. Otherwise give the connection's account rw on _system and access to the database."]
     OptionsHidden: Waits, Woken;
     /// Of `Effective`: a wider right gives more than what is declared, and ArangoDB lets the higher one win.
+    #[next = "Lower the right that the message names, if the lower level is what is meant."]
     Overridden: NeedsAPerson, Woken;
     /// Of `Effective`: the user has no access to the database, so that his levels on its collections are of no use.
+    #[next = "Set spec.access to ro or rw, if the levels on collections are to be of use."]
     DatabaseClosed: NeedsAPerson, Woken;
     /// Another resource declares the same thing.
     #[next = "Delete one of the two resources, or give one of them another name. This one takes over when the other is gone."]
@@ -125,6 +130,7 @@ reasons! {
     #[next = "Delete the resource and declare another user."]
     Protected: NeedsAPerson, Woken;
     /// The ArangoCluster leads to another deployment than before: nothing is taken away there until a person accepts it.
+    #[next = "If that is meant, set the annotation arango-operator.dev/accept-deployment of the ArangoCluster to the identity in its status; otherwise correct spec.endpoints."]
     DeploymentChanged: NeedsAPerson, Woken;
     /// The connection's account may not do this, or the `ArangoCluster` is in another namespace and doesn't lend it.
     #[next = "Correct the user name and the password in the Secret of the ArangoCluster, or give that account rw on _system; or have it lent by spec.access of the ArangoCluster."]

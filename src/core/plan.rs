@@ -66,6 +66,20 @@ pub struct Step<A> {
     pub risk: Risk,
 }
 
+/// What an action does, in one word out of a closed list, by the first word of its sentence.
+pub fn verb(action: &str) -> &'static str {
+    match action.split(' ').next().unwrap_or_default() {
+        "create" => "create",
+        "delete" | "drop" => "delete",
+        "set" | "activate" | "deactivate" | "replace" => "update",
+        "grant" => "grant",
+        "revoke" => "revoke",
+        "put" => "restore",
+        "generate" => "generate",
+        _ => "other",
+    }
+}
+
 /// Ordered steps, and what keeps the rest from happening.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan<A> {

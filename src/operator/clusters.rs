@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures::{StreamExt, future};
+use futures::{StreamExt, TryStreamExt, future};
 use kube::{
     ResourceExt,
     runtime::{
@@ -20,7 +20,7 @@ use kube::{
 };
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{Instrument, debug, debug_span, info, warn};
 
 use super::{
     access,
@@ -90,7 +90,7 @@ pub fn place(cluster: &ArangoCluster) -> Place {
 /// Runs the controller of `ArangoCluster`s until it is told to stop and its passes have ended.
 pub async fn run(context: Arc<Context>, watched: Watched, stop: CancellationToken) {
     let Watched { store, writer } = watched;
-    let inspected = Arc::clone(&context);
+    let (inspected, triggered) = (Arc::clone(&context), Arc::clone(&context));
     let trigger = watch(&context, known_in(store.clone()))
         .modify(|cluster: &mut ArangoCluster| cluster.managed_fields_mut().clear())
         .reflect(writer)
@@ -132,7 +132,8 @@ pub async fn run(context: Arc<Context>, watched: Watched, stop: CancellationToke
             Err(error) => warn!(kind = KIND, %error, "the watch failed; trying again"),
         })
         .applied_objects()
-        .predicate_filter(asked, PredicateConfig::default());
+        .predicate_filter(asked, PredicateConfig::default())
+        .inspect_ok(move |cluster| triggered.wakes.asked(KIND, id_of(cluster)));
     let wakes = context.wakes.stream(KIND);
     Controller::for_stream(trigger, store)
         .with_config(controller::Config::default().concurrency(CONCURRENCY))
@@ -155,6 +156,7 @@ async fn reconcile(cluster: Arc<ArangoCluster>, context: Arc<Context>) -> Result
         return Ok(Action::await_change());
     }
     let resource = Ref { kind: KIND, id: id_of(&*cluster) };
+    context.wakes.begun(&resource);
     if !elsewhere::counts(&context, &resource.id.namespace) {
         elsewhere::refuse(&context, &resource, &cluster).await?;
         return Ok(Action::await_change());
@@ -170,7 +172,9 @@ async fn reconcile(cluster: Arc<ArangoCluster>, context: Arc<Context>) -> Result
         });
     }
     let started = Instant::now();
-    let ready = match timeout(DEADLINE, pass(&context, &resource, &cluster)).await {
+    let span =
+        debug_span!("pass", kind = KIND, namespace = %resource.id.namespace, object = %resource.id.name);
+    let ready = match timeout(DEADLINE, pass(&context, &resource, &cluster).instrument(span)).await {
         Ok(Ok(ready)) => ready,
         Ok(Err(StoreError::Outdated)) => {
             return Ok(Action::requeue(backoff::jitter(LINGER_LOOK, rand::random())));
@@ -225,6 +229,7 @@ async fn pass(context: &Arc<Context>, resource: &Ref, cluster: &ArangoCluster) -
                 _ => before.deployment.clone(),
             };
             let verdict = judge(told.map(|_| ()), &states, &connected);
+            let verdict = deployments::remark(verdict, standing.as_ref());
             let deployment = deployments::write(deployment, standing.as_ref());
             (verdict, deployment, states.iter().map(coordinator).collect())
         }
@@ -238,6 +243,8 @@ async fn pass(context: &Arc<Context>, resource: &Ref, cluster: &ArangoCluster) -
         let (reason, note) = (verdict.reason.as_str(), verdict.message.clone());
         context.event(cluster, EventType::Warning, reason, note).await;
     }
+    // Without a connection nobody knows better than the status.
+    let standing = standing.or_else(|| deployments::told_before(&before));
     deployments::tell(context, cluster, standing.as_ref()).await;
     let said = verdict.said().chain(deployments::said(&resource.id, standing.as_ref()));
     let status = ClusterStatus {

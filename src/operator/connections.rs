@@ -188,6 +188,7 @@ pub async fn establish(
     connection.tls = tls;
     connection.routes = Arc::clone(&context.routes);
     connection.timeout = timeout;
+    connection.observer = Some(Arc::new(context.metrics.traffic.clone()));
     connection.max_concurrent = spec.requests.max_concurrent as usize;
     connection.load_balancing = match spec.load_balancing {
         None | Some(crd::LoadBalancing::RoundRobin) => LoadBalancing::RoundRobin,

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use futures::{StreamExt, future, stream::BoxStream};
+use futures::{StreamExt, TryStreamExt, future, stream::BoxStream};
 use kube::{
     Resource, ResourceExt,
     core::object::HasStatus,
@@ -16,7 +16,7 @@ use kube::{
 use parking_lot::Mutex;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{Instrument, debug, debug_span, info, warn};
 
 use super::{
     context::Context,
@@ -174,7 +174,7 @@ fn events<K: Kind>(
     written: Written<K>,
 ) -> BoxStream<'static, Result<K::Resource, watcher::Error>> {
     let watched = watch(context, known_in(writer.as_reader()));
-    let context = Arc::clone(context);
+    let (context, triggered) = (Arc::clone(context), Arc::clone(context));
     watched
         // Half of an object's metadata, and nobody reads it here.
         .modify(|resource: &mut K::Resource| resource.managed_fields_mut().clear())
@@ -209,6 +209,7 @@ fn events<K: Kind>(
         })
         .applied_objects()
         .predicate_filter(asked, PredicateConfig::default())
+        .inspect_ok(move |resource| triggered.wakes.asked(K::NAME, id_of(resource)))
         .boxed()
 }
 
@@ -245,13 +246,17 @@ async fn reconcile<K: Kind>(
         return Ok(Action::await_change());
     }
     let resource_ref = Ref { kind: K::NAME, id: id_of(&*resource) };
+    context.wakes.begun(&resource_ref);
     let started = Instant::now();
     let Some(resource) = shared.latest(&resource_ref.id) else {
         // Gone since the pass was asked for: what it was is no reason to do anything.
         context.succeeded(&resource_ref);
         return Ok(Action::await_change());
     };
-    let result = timeout(DEADLINE, pass::pass::<K>(&shared, &resource_ref, &resource)).await;
+    let Id { namespace, name } = &resource_ref.id;
+    let span = debug_span!("pass", kind = K::NAME, %namespace, object = %name);
+    let pass = pass::pass::<K>(&shared, &resource_ref, &resource).instrument(span);
+    let result = timeout(DEADLINE, pass).await;
     let seconds = started.elapsed().as_secs_f64();
     let next = match result {
         Ok(Ok(next)) => {

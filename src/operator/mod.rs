@@ -37,6 +37,7 @@ use std::{
 
 use kube::{
     Resource,
+    core::object::HasStatus,
     runtime::reflector::{ObjectRef, Store},
 };
 use tokio::{task::JoinSet, time::timeout};
@@ -51,7 +52,7 @@ use self::{
 use crate::{
     arango::Route,
     for_each_kind,
-    kinds::{Kind, Place},
+    kinds::{Kind, Place, cluster::crd::ArangoCluster},
 };
 
 /// How long passes that are under way may take to end at shutdown.
@@ -108,9 +109,13 @@ pub async fn run(
     let mut lookups: HashMap<&'static str, Find> = HashMap::new();
     let mut starts: Vec<Start> = Vec::new();
     let mut index: Vec<Fill> = Vec::new();
+    let mut counts: Vec<metrics::Count> = Vec::new();
     {
         let watched = clusters::Watched::default();
         let store = watched.store.clone();
+        counts.push(metrics::count(store.clone(), connections::KIND, |cluster: &ArangoCluster| {
+            cluster.status.as_ref().map(|status| &*status.conditions)
+        }));
         lookups.insert(connections::KIND, Box::new(move |id| found(&store, id, place)));
         let (context, stop) = (Arc::clone(&context), stop.clone());
         starts.push(Box::new(move |tasks| {
@@ -120,6 +125,9 @@ pub async fn run(
     for_each_kind!(K => {
         let watched = controller::Watched::<K>::default();
         let store = watched.store.clone();
+        counts.push(metrics::count(store.clone(), K::NAME, |resource: &<K as Kind>::Resource| {
+            resource.status().map(|status| &*status.conditions)
+        }));
         lookups.insert(K::NAME, Box::new(move |id| found(&store, id, K::place)));
         let store = watched.store.clone();
         index.push(Box::new(move |context| {
@@ -133,6 +141,7 @@ pub async fn run(
         }));
     });
     context.set_lookups(lookups);
+    context.metrics.census.count_by(counts);
 
     let mut tasks = JoinSet::new();
     let secrets = tokio::spawn(secrets::watch(Arc::clone(&context)));

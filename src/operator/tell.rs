@@ -5,7 +5,7 @@ use tracing::{info, warn};
 
 use super::{context::Context, index::id_of, store::Stored};
 use crate::{
-    core::{Because, Origin, Reason, Status, Verdict, condition::READY},
+    core::{Because, Origin, Reason, Status, Verdict, condition::READY, plan::verb},
     kinds::Kind,
     reconcile::Outcome,
 };
@@ -20,9 +20,11 @@ pub async fn tell<K: Kind>(
 ) {
     let resource = &stored.resource;
     let actions = outcome.done.iter().filter(|step| step.because != Because::Bookkeeping);
-    context.metrics.acted(K::NAME, actions.clone().count());
+    let cluster = K::place(resource).cluster;
     for step in actions.clone() {
-        info!(kind = K::NAME, resource = %id_of(resource), because = %step.because, "{}", step.action);
+        let action = step.action.to_string();
+        context.metrics.acted(K::NAME, verb(&action));
+        info!(kind = K::NAME, resource = %id_of(resource), %cluster, because = %step.because, "{action}");
     }
     let list = |steps: &mut dyn Iterator<Item = String>| steps.collect::<Vec<_>>().join("; ");
 

@@ -2,7 +2,7 @@
 //! longer than there are resources.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -16,6 +16,8 @@ use super::index::{Id, Ref};
 #[derive(Debug, Default)]
 struct Queue {
     waiting: Mutex<BTreeSet<Id>>,
+    /// Those that were asked for and have not had their turn yet, whoever holds them meanwhile: for the metrics.
+    asked: Mutex<HashSet<Id>>,
     filled: Notify,
 }
 
@@ -35,10 +37,35 @@ impl Wakes {
     pub fn wake(&self, resources: impl IntoIterator<Item = Ref>) {
         for Ref { kind, id } in resources {
             if let Some(queue) = self.queues.get(kind) {
+                queue.asked.lock().insert(id.clone());
                 queue.waiting.lock().insert(id);
                 queue.filled.notify_one();
             }
         }
+    }
+
+    /// A watch asks for a look at a resource.
+    pub fn asked(&self, kind: &'static str, id: Id) {
+        if let Some(queue) = self.queues.get(kind) {
+            queue.asked.lock().insert(id);
+        }
+    }
+
+    /// A resource has its turn.
+    pub fn begun(&self, resource: &Ref) {
+        if let Some(queue) = self.queues.get(resource.kind) {
+            queue.asked.lock().remove(&resource.id);
+        }
+    }
+
+    /// How many of each kind wait for their turn, of those that are still there.
+    pub fn depths(&self, is_there: impl Fn(&Ref) -> bool) -> Vec<(&'static str, usize)> {
+        let depth = |(kind, queue): (&&'static str, &Arc<Queue>)| {
+            let mut asked = queue.asked.lock();
+            asked.retain(|id| is_there(&Ref { kind, id: id.clone() }));
+            (*kind, asked.len())
+        };
+        self.queues.iter().map(depth).collect()
     }
 
     /// The resources of one kind to be looked at, as they come.

@@ -4,9 +4,11 @@ use std::{
     fs::OpenOptions,
     path::Path,
     process::{ExitStatus, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
@@ -21,8 +23,8 @@ pub(crate) struct Operator {
     /// Before the operator: it must be gone before the operator's process id can be somebody else's.
     _guard: Child,
     process: Child,
-    /// Held open: a program must not fail for want of somebody who reads what it prints.
-    _stdout: Lines<BufReader<ChildStdout>>,
+    /// What it printed.
+    printed: Arc<Mutex<String>>,
     health: String,
     metrics: String,
     http: reqwest::Client,
@@ -65,7 +67,15 @@ impl Operator {
         let health = address(&mut stdout, "health").await;
         let metrics = address(&mut stdout, "metrics").await;
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { _guard: guard, process, _stdout: stdout, health, metrics, http }
+        let printed = Arc::new(Mutex::new(String::new()));
+        let more = Arc::clone(&printed);
+        // Read to the end: a program must not fail for want of somebody who reads what it prints.
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = stdout.next_line().await {
+                more.lock().push_str(&line);
+            }
+        });
+        Self { _guard: guard, process, printed, health, metrics, http }
     }
 
     /// Waits until it has seen all that there is.
@@ -96,10 +106,31 @@ impl Operator {
         timeout(limit, self.process.wait()).await.expect("the operator ends in time").unwrap()
     }
 
+    /// What it printed after the addresses that it listens at.
+    pub(crate) fn printed(&self) -> String {
+        self.printed.lock().clone()
+    }
+
+    /// What it answers to probes.
+    pub(crate) async fn health_text(&self) -> String {
+        let mut text = String::new();
+        for path in ["livez", "readyz", "metrics", ""] {
+            let answer = self.http.get(format!("{}/{path}", self.health)).send().await.unwrap();
+            text += &format!("{:?}", answer.headers());
+            text += &answer.text().await.unwrap();
+        }
+        text
+    }
+
+    /// What it answers at `/metrics`.
+    pub(crate) async fn metrics_text(&self) -> String {
+        let answer = self.http.get(format!("{}/metrics", self.metrics)).send().await.unwrap();
+        answer.text().await.unwrap()
+    }
+
     /// The samples of the metrics whose name and labels contain all of these.
     pub(crate) async fn samples(&self, parts: &[&str]) -> Vec<(String, f64)> {
-        let answer = self.http.get(format!("{}/metrics", self.metrics)).send().await.unwrap();
-        let text = answer.text().await.unwrap();
+        let text = self.metrics_text().await;
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         lines
             .filter(|line| parts.iter().all(|part| line.contains(part)))

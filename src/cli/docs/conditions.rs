@@ -15,6 +15,21 @@ const TYPES: &[[&str; 3]] = &[
         "all kinds, only while it is True",
         "Nothing will change until a person acts. Same reason and message as Ready.",
     ],
+    [
+        "InSync",
+        "ArangoDatabase, ArangoUser, ArangoPermission, where there is something to say",
+        "What is on the server is what is declared. While it is False, Ready may be True: options that can't be changed are no reason to act.",
+    ],
+    [
+        "Effective",
+        "ArangoPermission, where there is something to say",
+        "What is declared is what the user has. While it is False, another right gives more, or takes the use of this one.",
+    ],
+    [
+        "DeploymentChanged",
+        "ArangoCluster, only while it is True",
+        "Another deployment answers than before, and nothing is taken away there until a person accepts it.",
+    ],
 ];
 
 const HEAD: &str = "\

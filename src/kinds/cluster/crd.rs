@@ -260,7 +260,7 @@ pub struct ClusterStatus {
     /// The generation of the spec that the last pass looked at; -1 before the first.
     #[serde(default = "never")]
     pub observed_generation: i64,
-    /// Ready, Stalled while a person must act, and DeploymentChanged while another deployment answers than before.
+    /// Ready, Stalled while a person must act, and `DeploymentChanged` while another deployment answers than before.
     #[serde(default)]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
@@ -295,7 +295,7 @@ pub struct Deployment {
     /// Cluster or Single.
     #[schemars(length(max = 64))]
     pub mode: String,
-    /// Its identity: the ClusterId of a cluster, a digest of the endpoints for a single server. All ArangoClusters that
+    /// Its identity: the `ClusterId` of a cluster, a digest of the endpoints for a single server. All ArangoClusters that
     /// lead to one deployment share what is declared there. Once known, another one counts only when the annotation
     /// arango-operator.dev/accept-deployment names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
