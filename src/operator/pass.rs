@@ -72,6 +72,7 @@ pub async fn pass<K: Kind>(
     next
 }
 
+#[allow(clippy::too_many_lines, reason = "the steps of one pass, in their order")]
 async fn look_after<K: Kind>(
     shared: &KindContext<K>,
     resource_ref: &Ref,

@@ -24,6 +24,7 @@ use crate::{
 };
 
 /// A resource that is being deleted: takes away what it declared, if it consents, and releases it.
+#[allow(clippy::too_many_lines, reason = "the steps of one pass, in their order")]
 pub async fn remove<K: Kind>(
     shared: &KindContext<K>,
     resource_ref: &Ref,

@@ -94,6 +94,7 @@ pub struct Target<'a, K: Kind> {
 }
 
 /// One pass over one resource.
+#[allow(clippy::too_many_lines, reason = "the steps of one pass, in their order")]
 pub async fn drive<K: Kind, J: Journal<K>>(
     server: &Server,
     secrets: &dyn Secrets,
