@@ -16,7 +16,9 @@ mod operator {
     mod complaints;
     mod connection;
     mod crash;
+    mod delegated;
     mod deletion;
+    mod distrust;
     mod effective;
     mod encrypted;
     mod extra;

@@ -13,7 +13,8 @@ use secrecy::ExposeSecret;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    Endpoint, Error, Observer, Request, Response, Route, Tls, endpoint::is_link_local, observer::Exchange,
+    Endpoint, Error, Observer, Request, Response, Route, Tls, address::refused, error::quoted,
+    observer::Exchange,
 };
 
 /// An idle connection is dropped before the server (300 s) or a balancer between (60 s, often) does it: a
@@ -21,6 +22,10 @@ use super::{
 const IDLE: Duration = Duration::from_secs(25);
 /// Idle connections kept to one coordinator.
 const IDLE_MAX: usize = 32;
+/// Longest refusal that is read, in bytes: an error of ArangoDB is a line.
+const REFUSAL_MAX: usize = 64 << 10;
+/// Longest word of a connection about itself that is repeated, in characters.
+const WHY_MAX: usize = 400;
 /// How long sent bytes may stay unconfirmed: a host that vanished is noticed before the request's time is up.
 const UNCONFIRMED: Duration = Duration::from_secs(10);
 
@@ -161,23 +166,27 @@ impl Coordinator {
                 let (method, path) = (request.method.clone(), request.path.clone());
                 Failure::Final(Error::TooLarge { method, path, limit })
             };
+            let status = answer.status();
+            // What refuses is read as far as an error of ArangoDB could go; whatever is longer says nothing.
+            let limit = if status.is_success() { limit } else { limit.min(REFUSAL_MAX) };
             let announced = answer.content_length().unwrap_or(0);
-            if announced > limit as u64 {
+            if announced > limit as u64 && status.is_success() {
                 return Err(too_large());
             }
             let retry_after = answer.headers().get(header::RETRY_AFTER).and_then(retry_after);
             let mut body = BytesMut::new();
             while let Some(chunk) = answer.chunk().await.map_err(|error| Failure::Lost(why(error)))? {
-                if body.len() + chunk.len() > limit {
+                if body.len() + chunk.len() <= limit {
+                    body.extend_from_slice(&chunk);
+                } else if status.is_success() {
                     return Err(too_large());
+                } else {
+                    body.clear();
+                    break;
                 }
-                body.extend_from_slice(&chunk);
             }
             let body = Bytes::from(body);
-            Ok(Answer {
-                response: Response { status: answer.status(), body, coordinator: index },
-                retry_after,
-            })
+            Ok(Answer { response: Response { status, body, coordinator: index }, retry_after })
         };
         let outcome = timeout_at(until, exchange).await.unwrap_or(Err(Failure::Slow));
         told.status = outcome.as_ref().ok().map(|answer| answer.response.status);
@@ -208,7 +217,7 @@ fn why(error: reqwest::Error) -> String {
         }
         source = cause.source();
     }
-    text
+    quoted(&text, WHY_MAX)
 }
 
 /// Resolves names as the system does, or as the route says, less the addresses that are never asked: a name may point
@@ -230,7 +239,7 @@ impl Resolve for Guarded {
 
 /// The addresses that may be asked; an error if there is none.
 fn allowed(found: impl Iterator<Item = SocketAddr>) -> Result<Vec<SocketAddr>, &'static str> {
-    let addresses: Vec<SocketAddr> = found.filter(|address| !is_link_local(address.ip())).collect();
+    let addresses: Vec<SocketAddr> = found.filter(|address| refused(address.ip()).is_none()).collect();
     if addresses.is_empty() { Err("the name has no address that may be asked") } else { Ok(addresses) }
 }
 

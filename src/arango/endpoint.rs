@@ -1,8 +1,10 @@
 //! Where a coordinator is: read once, in any of the spellings that ArangoDB's own tools print.
 
-use std::{fmt, net::IpAddr};
+use std::fmt;
 
 use reqwest::Url;
+
+use super::address::refused;
 
 /// ArangoDB's port, taken where none is given.
 const PORT: u16 = 8529;
@@ -68,8 +70,8 @@ impl Endpoint {
             return refuse("has no valid host; write a DNS name or an IP address");
         };
         let bare = host.trim_start_matches('[').trim_end_matches(']');
-        if bare.parse().is_ok_and(is_link_local) {
-            return refuse("is a link-local address, where clouds keep their metadata; it is never asked");
+        if let Some(problem) = bare.parse().ok().and_then(refused) {
+            return refuse(problem);
         }
         Ok(Self { tls, host, port })
     }
@@ -118,14 +120,6 @@ impl std::str::FromStr for Endpoint {
     }
 }
 
-/// Whether an address is link-local, also as an IPv4 address inside an IPv6 one.
-pub(super) fn is_link_local(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.is_link_local(),
-        IpAddr::V6(address) => address.is_unicast_link_local(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,6 +157,11 @@ mod tests {
             ("http://[::ffff:169.254.169.254]:80", "link-local"),
             ("http://[fe80::1]", "link-local"),
             ("http://2852039166", "link-local"),
+            ("http://0xa9fea9fe", "link-local"),
+            ("http://0251.0376.0251.0376", "link-local"),
+            ("http://[64:ff9b::a9fe:a9fe]", "link-local"),
+            ("http://100.100.100.200", "metadata"),
+            ("http://0.0.0.0", "no single server"),
         ] {
             let error = Endpoint::parse(text).unwrap_err();
             assert!(error.to_string().contains(part), "{text}: {error}");

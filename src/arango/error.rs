@@ -167,14 +167,20 @@ impl ErrorBody {
         serde_json::from_slice(body).unwrap_or_default()
     }
 
-    /// The message, cut on a character boundary.
+    /// The message as far as it is repeated.
     pub(super) fn cut_message(self) -> String {
-        let mut message = self.message.unwrap_or_default();
-        if let Some((end, _)) = message.char_indices().nth(MESSAGE_MAX) {
-            message.truncate(end);
-        }
-        message
+        quoted(&self.message.unwrap_or_default(), MESSAGE_MAX)
     }
+}
+
+/// Somebody else's words as we repeat them: up to `max` characters, without any that a terminal or a log obeys instead of
+/// showing it, or that isn't seen at all.
+pub fn quoted(text: &str, max: usize) -> String {
+    let obeyed = |c: &char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    text.chars().filter(|c| !obeyed(c)).take(max).collect()
 }
 
 impl Error {

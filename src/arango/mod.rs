@@ -3,6 +3,7 @@
 //! [`Client`] has one method per thing that is asked of a deployment and is told how by a [`Transport`]: a
 //! [`Pool`] of coordinators in production, a model in property tests.
 
+mod address;
 mod answers;
 mod auth;
 mod client;
@@ -32,7 +33,7 @@ pub use auth::Auth;
 pub use client::{Client, DatabaseOptions, Login, NewUser, UserChange};
 pub use cluster::{Advertised, Cluster, Deployment, ServerMaintenance, Supervision, Targets};
 pub use endpoint::{Endpoint, EndpointError};
-pub use error::{Answer, Class, Error, Reason, What, class_of};
+pub use error::{Answer, Class, Error, Reason, What, class_of, quoted};
 pub use health::{Health, LastAcked, Member, MemberRole, MemberStatus};
 pub use look::{CopyCount, DatabaseInfo};
 pub use observer::Observer;

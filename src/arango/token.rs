@@ -20,6 +20,8 @@ const LIFETIME_MIN: Duration = Duration::from_secs(1);
 
 /// How long a token lives that is signed here. Whoever steals one has it for no longer.
 const SIGNED_LIFETIME: Duration = Duration::from_secs(60);
+/// Longest token that is taken, in bytes. It goes along with every request.
+const LENGTH_MAX: usize = 16 << 10;
 /// Who we are in superuser tokens. Servers take any value.
 const SERVER_ID: &str = "arango-operator";
 
@@ -39,6 +41,11 @@ pub(super) struct Token {
 impl Token {
     /// A token as the server sent it.
     pub(super) fn new(jwt: &str) -> Result<Self, Error> {
+        if jwt.is_empty() || jwt.len() > LENGTH_MAX {
+            let problem =
+                format!("the login gave a token of {} bytes; it has to be 1 to {LENGTH_MAX}", jwt.len());
+            return Err(Error::Unusable(problem));
+        }
         let minted = Instant::now();
         let left =
             expiry(jwt).and_then(|exp| exp.checked_sub(SystemTime::now().duration_since(UNIX_EPOCH).ok()?));

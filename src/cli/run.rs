@@ -29,6 +29,10 @@ pub struct RunArgs {
     /// namespace kube-system if left out; with --namespace, that of the first one.
     #[arg(long, env = "ARANGO_OPERATOR_INSTANCE", value_name = "TEXT", value_parser = instance)]
     instance: Option<String>,
+    /// Take ArangoClusters in this namespace only. Repeat it, or separate by commas, for several. Those elsewhere don't
+    /// count: nothing connects, and their status says so. All count if left out.
+    #[arg(long, env = "ARANGO_OPERATOR_CLUSTER_NAMESPACE", value_name = "NAMESPACE", value_delimiter = ',', value_parser = NonEmptyStringValueParser::new())]
+    cluster_namespace: Vec<String>,
     /// Connect elsewhere for endpoints with that HOST and PORT, as curl's --connect-to does: for names that are not known
     /// where the operator runs, or for forwarded ports. Certificates and all else stay those of the endpoint.
     /// Repeatable.
@@ -103,6 +107,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let settings = Settings {
         namespaces: args.namespace,
         instance: args.instance,
+        cluster_namespaces: args.cluster_namespace,
         routes: args.connect_to,
         health: args.health_addr,
         metrics: args.metrics_addr,

@@ -144,8 +144,8 @@ reasons! {
     /// The ArangoCluster leads to another deployment than before: nothing is taken away there until a person accepts it.
     #[next = "If that is meant, set the annotation arango-operator.dev/accept-deployment of the ArangoCluster to the identity in its status; otherwise correct spec.endpoints."]
     DeploymentChanged: NeedsAPerson, Woken;
-    /// The connection's account may not do this.
-    #[next = "Correct the user name and the password in the Secret of the ArangoCluster, or give that account rw on _system."]
+    /// The connection's account may not do this, or the `ArangoCluster` is in another namespace and doesn't lend it.
+    #[next = "Correct the user name and the password in the Secret of the ArangoCluster, or give that account rw on _system; or have it lent by spec.access of the ArangoCluster."]
     AccessDenied: NeedsAPerson, Polled;
     /// The server refused, and will again.
     #[next = "Correct what the message names; if it names nothing, look into the server's log."]

@@ -1,6 +1,7 @@
 //! The pure core: values in, values out. No I/O, no clock, no randomness, no logging; time and randomness are
 //! arguments. `tests/architecture.rs` reads the sources and fails where that isn't so.
 
+pub mod access;
 pub mod backoff;
 pub mod balance;
 pub mod claim;
@@ -8,6 +9,7 @@ pub mod condition;
 pub mod deployment;
 pub mod drift;
 pub mod duration;
+pub mod glob;
 pub mod hold;
 pub mod id;
 pub mod kube_arangodb;
@@ -19,6 +21,7 @@ pub mod policy;
 pub mod rights;
 pub mod template;
 
+pub use access::{Access, Subject};
 pub use condition::{Status, Verdict};
 pub use hold::{Hold, Reason};
 pub use id::Id;

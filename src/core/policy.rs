@@ -97,6 +97,15 @@ pub fn allow<A>(plan: Plan<A>, deleting: Option<Consent>) -> Allowed<A> {
     Allowed { plan: Plan { steps, hold }, held }
 }
 
+/// Takes out of a plan what a judgement refuses, which is all of it: what is left is the end of what was interrupted,
+/// because no right is lost for a refusal. Tells what was refused.
+pub fn deny<A>(allowed: &mut Allowed<A>, judgement: Result<(), Hold>) -> Option<Hold> {
+    let hold = judgement.err()?;
+    allowed.plan.steps.retain(|step| step.because == Because::Interrupted);
+    allowed.plan.hold = Some(hold.clone());
+    Some(hold)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,6 +128,18 @@ mod tests {
             assert!(allow(plan(risk), Some(Consent::Keep)).plan.steps.is_empty());
             assert_eq!(allow(plan(risk), Some(Consent::Remove)).plan.steps.len(), 1);
         }
+    }
+
+    #[test]
+    fn a_refusal_leaves_nothing_but_the_end_of_what_was_interrupted() {
+        let mut plan = plan(Risk::None);
+        plan.push("put back", Because::Interrupted);
+        let mut allowed = allow(plan, None);
+        assert_eq!(deny(&mut allowed, Ok(())), None);
+        assert_eq!(allowed.plan.steps.len(), 2);
+        assert_eq!(deny(&mut allowed, Err(Hold::invalid("no"))), Some(Hold::invalid("no")));
+        let left: Vec<_> = allowed.plan.steps.iter().map(|step| step.action).collect();
+        assert_eq!((left, allowed.plan.hold), (vec!["put back"], Some(Hold::invalid("no"))));
     }
 
     #[test]

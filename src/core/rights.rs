@@ -115,6 +115,16 @@ impl Rights {
         if *database == system { any } else { any.max(self.level(&system).unwrap_or(Level::None)) }
     }
 
+    /// The level on the collections of a database that have none of their own: the highest of whatever could apply, so
+    /// that wildcards only raise (reference: permissions, resolution). The database's own level decides besides
+    /// whether anything of it can be reached.
+    pub fn on_collections(&self, database: &Scope<DatabaseName>) -> Level {
+        let any_in = |scope| self.0.get(scope).and_then(|entry| entry.collections.get(&Scope::Any)).copied();
+        let own = self.level(database).max(any_in(database)).unwrap_or(Level::None);
+        let everywhere = any_in(&Scope::Any).unwrap_or(Level::None);
+        own.max(everywhere).max(self.fallback(database))
+    }
+
     fn level(&self, database: &Scope<DatabaseName>) -> Option<Level> {
         self.0.get(database).and_then(|entry| entry.level)
     }
@@ -181,5 +191,21 @@ mod tests {
             let wider = Wider { any: *any, system: *system, all: *all };
             assert_eq!(wider.on_collections(*own), Given { level: *level, rule: *rule }, "{own:?} {wider:?}");
         }
+    }
+
+    #[test]
+    fn wildcards_raise_collections_and_never_lower_them() {
+        // `*`: ro, `*/*`: rw, `shop1/*`: none: customers is rw (reference: permissions, worked cases).
+        let mut rights = rights(&[("*", Level::Ro)]);
+        let shop = Scope::<DatabaseName>::parse("shop1").unwrap();
+        let mut any = |scope: &Scope<DatabaseName>, level| {
+            rights.0.entry(scope.clone()).or_default().collections.insert(Scope::Any, level);
+        };
+        any(&Scope::Any, Level::Rw);
+        any(&shop, Level::None);
+        assert_eq!(rights.on_collections(&shop), Level::Rw);
+        assert_eq!(rights.effective(&shop), Level::Ro);
+        rights.0.remove(&Scope::Any);
+        assert_eq!(rights.on_collections(&shop), Level::None);
     }
 }

@@ -29,7 +29,10 @@ use self::{
 };
 use crate::{
     arango,
-    core::{Consent, DriftPolicy, Hold, Id, Origin, Plan, Status, UserName, condition::Said},
+    core::{
+        Access, Consent, DriftPolicy, Hold, Id, Origin, Plan, Rights, Status, Subject, UserName,
+        condition::Said,
+    },
     reconcile::{Look, Secrets, Server},
 };
 
@@ -190,6 +193,9 @@ pub trait Kind: Sized + Send + Sync + 'static {
     /// Whether what was declared is removed when the resource is deleted.
     fn consent(resource: &Self::Resource, origin: Option<Origin>) -> Consent;
 
+    /// What the resource is about, by the names that an ArangoCluster is lent by.
+    fn subject(desired: &Self::Desired) -> Subject<'_>;
+
     /// Why the object may not be touched through a connection of that account, if so.
     fn protected(desired: &Self::Desired, account: Option<&str>) -> Option<Hold>;
 
@@ -200,6 +206,21 @@ pub trait Kind: Sized + Send + Sync + 'static {
         look: Look,
         desired: &Self::Desired,
     ) -> impl Future<Output = Result<Self::Observed, arango::Error>> + Send;
+
+    /// The rights of the user that the plan is judged by, read only for a resource that may not do everything. None by
+    /// default. `adopts`: it would take over what it has not made.
+    fn rights(
+        _server: &Server,
+        _look: Look,
+        _desired: &Self::Desired,
+        _access: &Access,
+        _adopts: bool,
+    ) -> impl Future<Output = Result<Rights, arango::Error>> + Send {
+        std::future::ready(Ok(Rights::default()))
+    }
+
+    /// What becomes of those rights by an action.
+    fn leads_to(_action: &Self::Action, _rights: &mut Rights) {}
 
     /// Whether the object is there.
     fn exists(observed: &Self::Observed) -> bool;

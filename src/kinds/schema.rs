@@ -13,19 +13,24 @@ use crate::core::{DriftPolicy, Id};
 /// The API group.
 pub const GROUP: &str = "arango-operator.dev";
 
-/// An ArangoCluster in the same namespace.
+/// An ArangoCluster, in the same namespace or in one that lends its connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterRef {
     /// Name of the ArangoCluster.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
+    /// Its namespace, which must lend it to this one (its spec.access). This resource's own namespace if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub namespace: Option<String>,
 }
 
 impl ClusterRef {
     /// The ArangoCluster that a resource of that namespace means.
     pub fn id(&self, own_namespace: Option<&str>) -> Id {
-        Id::new(own_namespace.unwrap_or_default(), &self.name)
+        let namespace = self.namespace.as_deref().or(own_namespace);
+        Id::new(namespace.unwrap_or_default(), &self.name)
     }
 }
 

@@ -3,8 +3,8 @@
 //! The owner is whoever's status records the claim. The record comes with the first write, so whoever is at work is
 //! taken for the owner meanwhile: a resource that is seen a moment later doesn't begin as well.
 //!
-//! Who takes over what another left behind adopts what is there. All resources are in the namespace of their ArangoCluster
-//! and may do that; a rule about adoption would be asked where [`crate::reconcile::drive`] decides the origin.
+//! Who takes over what another left behind adopts what is there; whether he may is decided in
+//! [`crate::reconcile::drive`] like any adoption. Whom the ArangoCluster doesn't lend the object to is no claimant.
 
 use std::collections::HashMap;
 
@@ -12,6 +12,7 @@ use kube::{Resource, ResourceExt};
 use parking_lot::Mutex;
 
 use super::{
+    access::{is_foreign, is_lent},
     context::Context,
     controller::KindContext,
     index::{Id, Key, Ref, Thing},
@@ -87,9 +88,12 @@ pub fn claim<'a, K: Kind>(
     } else {
         let claimant = |claimant: Ref| {
             let found = shared.latest(&claimant.id)?;
+            if !is_lent::<K>(context, &claimant.id, &found) {
+                return None;
+            }
             let meta = found.meta();
             let leaving = meta.deletion_timestamp.is_some();
-            let holds = records(&*found, deployment);
+            let holds = records(&*found, deployment, is_foreign::<K>(&found));
             if leaving && (!holds || !found.finalizers().iter().any(|finalizer| finalizer == FINALIZER)) {
                 // It will not write any more.
                 return None;

@@ -22,11 +22,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, debug_span, info, warn};
 
 use super::{
+    access,
     asks::{self, Asks},
     connections::{Connected, KIND, ask, disconnect, establish, key},
     context::Context,
     controller::asked,
-    deployments,
+    deployments, elsewhere,
     index::{Entry, Key, Ref, id_of},
     inspect::{Inspected, coordinators, inspect},
     maintenance::{end_maintenance, look_after},
@@ -101,6 +102,7 @@ pub async fn run(context: Arc<Context>, watched: Watched, stop: CancellationToke
         .inspect(move |event| match event {
             Ok(Event::Apply(cluster) | Event::InitApply(cluster)) => {
                 inspected.written.seen(cluster);
+                access::learn(&inspected, cluster);
                 // Its Secrets are entered when it is looked at.
                 let id = id_of(cluster);
                 let resource = Ref { kind: KIND, id: id.clone() };
@@ -117,6 +119,7 @@ pub async fn run(context: Arc<Context>, watched: Watched, stop: CancellationToke
                 let id = id_of(cluster);
                 disconnect(&inspected, &id);
                 inspected.disconnected(&id);
+                access::forget(&inspected, &id);
                 inspected.policies.remove(&id);
                 deployments::forget(&inspected, &id);
                 inspected.forget(&Ref { kind: KIND, id });
@@ -125,6 +128,7 @@ pub async fn run(context: Arc<Context>, watched: Watched, stop: CancellationToke
                 for gone in inspected.forget_absent(KIND) {
                     disconnect(&inspected, &gone.id);
                     inspected.disconnected(&gone.id);
+                    access::forget(&inspected, &gone.id);
                     inspected.policies.remove(&gone.id);
                     deployments::forget(&inspected, &gone.id);
                 }
@@ -159,6 +163,10 @@ async fn reconcile(cluster: Arc<ArangoCluster>, context: Arc<Context>) -> Result
     }
     let resource = Ref { kind: KIND, id: id_of(&*cluster) };
     context.wakes.begun(&resource);
+    if !elsewhere::counts(&context, &resource.id.namespace) {
+        elsewhere::refuse(&context, &resource, &cluster).await?;
+        return Ok(Action::await_change());
+    }
     let cluster = context.written.latest(cluster);
     if cluster.metadata.deletion_timestamp.is_some() {
         return Ok(match timeout(DEADLINE, leave(&context, &resource, &cluster)).await {

@@ -23,7 +23,7 @@ use super::{
     verify,
 };
 use crate::{
-    arango::{self, Client, Connection, CoordinatorState, Pool},
+    arango::{self, Client, Connection, CoordinatorState, Pool, quoted},
     core::{Hold, backoff, balance::LoadBalancing, condition::cut, deployment::of_endpoints},
     kinds::{
         cluster::crd::{self, ArangoCluster, Deployment, duration},
@@ -211,7 +211,9 @@ pub async fn establish(
     let secrets = NamespaceSecrets::new(context, &resource.id.namespace);
     let fingerprint = {
         let mut hasher = DefaultHasher::new();
-        serde_json::to_string(spec).unwrap_or_default().hash(&mut hasher);
+        // To whom it is lent changes nothing of the connection.
+        let lent_to_nobody = crd::ArangoClusterSpec { access: Vec::new(), ..spec.clone() };
+        serde_json::to_string(&lent_to_nobody).unwrap_or_default().hash(&mut hasher);
         reach.identity().hash(&mut hasher);
         for secret in reach.secrets() {
             secrets.version(secret).hash(&mut hasher);
@@ -293,7 +295,9 @@ pub async fn ask(connected: &Connected, was_ready: bool) -> Result<Option<Told>,
             Mode::Single => ("Single", "Single"),
             Mode::Cluster => ("Cluster", "Coordinator"),
         };
-        let (version, license, role) = (version.version, version.license, Some(role.to_owned()));
+        // As long as the status takes them: another server's words must not keep it from being written.
+        let word = |word: Option<String>| word.map(|word| quoted(&word, 64));
+        let (version, license, role) = (word(version.version), word(version.license), Some(role.to_owned()));
         Ok(Told {
             id,
             mode,

@@ -24,6 +24,7 @@ use tokio::sync::watch;
 use tracing::warn;
 
 use super::{
+    access,
     asks::Asks,
     binding::Repairs,
     claims::Claims,
@@ -71,6 +72,8 @@ pub struct Context {
     pub namespaces: Vec<String>,
     /// Who this operator is in the marks that it leaves; known once decisions may be made.
     pub instance: OnceLock<String>,
+    /// The namespaces where ArangoClusters count; all if there are none.
+    pub cluster_namespaces: Vec<String>,
     /// Reverse look-ups.
     pub index: Mutex<Index>,
     /// Queues of resources to be looked at.
@@ -89,6 +92,8 @@ pub struct Context {
     pub suspicions: Suspicions,
     /// The cache of `ArangoPermission`s. Set once, before anything is watched.
     pub permissions: OnceLock<Store<ArangoPermission>>,
+    /// What ArangoClusters lend to other namespaces.
+    pub lending: access::Lending,
     /// kube-arangodb's `ArangoDeployment`s, as far as anybody uses them.
     pub arango_deployments: ArangoDeployments,
     /// Where connections go instead.
@@ -136,15 +141,17 @@ impl Context {
             instance: std::env::var("HOSTNAME").ok(),
         };
         // A namespace that is named twice would be watched twice.
-        let namespaces = namespaces.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
+        let namespaces: Vec<_> = namespaces.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
         let mut caches: BTreeSet<_> = kinds.into_iter().collect();
         let wakes = Wakes::new(caches.iter().copied());
         caches.insert(super::secrets::KIND);
+        caches.extend(access::is_watched(&namespaces).then_some(access::KIND));
         Self {
             recorder: Recorder::new(client.clone(), reporter),
             client,
             namespaces,
             instance: OnceLock::new(),
+            cluster_namespaces: Vec::new(),
             index: Mutex::default(),
             wakes,
             unfilled: watch::Sender::new(caches),
@@ -155,6 +162,7 @@ impl Context {
             repairs: Repairs::default(),
             suspicions: Suspicions::default(),
             permissions: OnceLock::new(),
+            lending: access::Lending::default(),
             deployments: Deployments::default(),
             arango_deployments: ArangoDeployments::default(),
             routes: routes.into(),
@@ -312,7 +320,7 @@ impl Context {
             let leads_there = match thing {
                 Thing::On(deployment, _) => connected.server.deployment().as_ref() == Some(deployment),
                 Thing::Behind(cluster, _) => cluster == id,
-                Thing::Secret(_) | Thing::Resource(_) => false,
+                Thing::Secret(_) | Thing::Resource(_) | Thing::Namespace(_) => false,
             };
             if leads_there {
                 connected.inspection.changed.notify_one();

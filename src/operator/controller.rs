@@ -135,6 +135,9 @@ pub fn index<K: Kind>(context: &Context, resource: &K::Resource, desired: Option
         })
         .collect();
     needs.push(super::connections::key(&cluster));
+    if cluster.namespace != *namespace {
+        needs.push(Key::Namespace(namespace.clone()));
+    }
     let declares = desired.map(|desired| Key::Object(cluster, K::object(desired)));
     let remembers = resource.status().and_then(|status| status.deployment.as_deref().map(Into::into));
     let resource = Ref { kind: K::NAME, id };
@@ -294,6 +297,7 @@ impl Next {
             // A little later than that, and so after it also where the jitter takes some of it away.
             Self::Settling => SETTLING + backoff::jitter(SOON, random),
             Self::Again => backoff::delay(context.failed(resource), AGAIN, RETRY_MAX, random),
+            Self::Denied => backoff::jitter(SLOW, random),
             Self::Retry(reason) if reason.is_woken() => backoff::jitter(SLOW, random),
             Self::Retry(_) => backoff::delay(context.failed(resource), RETRY, RETRY_MAX, random),
         };
@@ -306,6 +310,7 @@ impl Next {
             Self::InOrder => crate::core::Reason::Ready.as_str(),
             Self::Soon => "Waiting",
             Self::Settling => "Settling",
+            Self::Denied => crate::core::Reason::AccessDenied.as_str(),
             Self::Again => "Outdated",
             Self::Retry(reason) => reason.as_str(),
         }

@@ -32,6 +32,8 @@ pub enum Key {
     Resource(Ref),
     /// An object on the server behind that ArangoCluster.
     Object(Id, String),
+    /// A namespace that resources use the ArangoCluster of another one from.
+    Namespace(Arc<str>),
 }
 
 /// The same as several ArangoClusters see it: what is behind two that lead to one deployment is one thing.
@@ -41,6 +43,8 @@ pub enum Thing {
     Secret(Id),
     /// A resource of ours.
     Resource(Ref),
+    /// A namespace that resources use the ArangoCluster of another one from.
+    Namespace(Arc<str>),
     /// An object on a deployment.
     On(Arc<str>, String),
     /// An object behind an ArangoCluster of which nobody knows where it leads.
@@ -176,6 +180,7 @@ impl Index {
         match key {
             Key::Secret(id) => Thing::Secret(id.clone()),
             Key::Resource(resource) => Thing::Resource(resource.clone()),
+            Key::Namespace(namespace) => Thing::Namespace(Arc::clone(namespace)),
             Key::Object(cluster, object) => match self.deployments.get(cluster).or(remembers) {
                 Some(deployment) => Thing::On(Arc::clone(deployment), object.clone()),
                 None => Thing::Behind(cluster.clone(), object.clone()),

@@ -4,6 +4,7 @@
 //! one controller ([`controller`]), all of them share one [`context`]. A pass ([`pass`]) is the flow of
 //! [`crate::reconcile`] with Kubernetes around it.
 
+pub mod access;
 pub mod asks;
 pub mod binding;
 pub mod claims;
@@ -13,6 +14,7 @@ pub mod context;
 pub mod controller;
 pub mod deployments;
 pub mod drift;
+pub mod elsewhere;
 pub mod gauges;
 pub mod health;
 pub mod index;
@@ -76,6 +78,8 @@ pub struct Settings {
     /// Who this operator is in the marks that users carry; by default the UID of the namespace kube-system, or of the
     /// first namespace that is watched.
     pub instance: Option<String>,
+    /// The namespaces where ArangoClusters count; all if there are none.
+    pub cluster_namespaces: Vec<String>,
     /// Where connections to ArangoDB go instead.
     pub routes: Vec<Route>,
     /// Where `/livez` and `/readyz` are served.
@@ -112,6 +116,7 @@ pub async fn run(
     for_each_kind!(K => kinds.push(K::NAME));
     let mut context = Context::new(client, settings.namespaces.clone(), settings.routes, kinds);
     context.maintenance.period = settings.maintenance_period;
+    context.cluster_namespaces = settings.cluster_namespaces;
     let context = Arc::new(context);
 
     let served = CancellationToken::new();
@@ -161,6 +166,7 @@ pub async fn run(
 
     let mut tasks = JoinSet::new();
     let secrets = tokio::spawn(secrets::watch(Arc::clone(&context)));
+    let namespaces = tokio::spawn(access::watch(Arc::clone(&context)));
     let deployments = tokio::spawn(kube_arangodb::watch(Arc::clone(&context)));
     for start in starts {
         start(&mut tasks);
@@ -193,6 +199,7 @@ pub async fn run(
         );
     }
     secrets.abort();
+    namespaces.abort();
     deployments.abort();
     context.connections.write().clear();
     Ok(())

@@ -6,6 +6,7 @@ use kube::{Resource, ResourceExt, core::object::HasStatus};
 use tracing::debug;
 
 use super::{
+    access::{access, is_foreign},
     asks, binding, claims,
     connections::Connected,
     context::Context,
@@ -44,6 +45,8 @@ pub enum Next {
     Soon,
     /// It was looked at because a person asked, and our own last write is too young for that look to be the last.
     Settling,
+    /// The ArangoCluster doesn't lend what it needs: woken when that changes.
+    Denied,
     /// It waits, or failed.
     Retry(Reason),
 }
@@ -55,6 +58,7 @@ pub async fn pass<K: Kind>(
     resource: &K::Resource,
 ) -> Result<Next, StoreError> {
     let mut stored = Stored::<K::Resource>::new(&shared.context, resource.clone());
+    stored.by_status_alone = is_foreign::<K>(resource);
     let next = look_after(shared, resource_ref, resource, &mut stored).await;
     // The write that releases a deleted resource leaves the version as it was.
     if stored.resource.meta().resource_version != resource.meta().resource_version
@@ -68,6 +72,7 @@ pub async fn pass<K: Kind>(
     next
 }
 
+#[allow(clippy::too_many_lines, reason = "the steps of one pass, in their order")]
 async fn look_after<K: Kind>(
     shared: &KindContext<K>,
     resource_ref: &Ref,
@@ -83,14 +88,14 @@ async fn look_after<K: Kind>(
         return removal::remove(shared, resource_ref, stored, &cluster, desired.ok()).await;
     }
 
-    let asks = context.goes_on(resource.annotations(), &cluster);
+    let Some(access) = access(context, namespace, &cluster) else {
+        // Its labels come with the watch in a moment, and wake the resource.
+        return Ok(Next::Retry(Reason::Pending));
+    };
+    let lent = desired.as_ref().map_or(Ok(()), |desired| access.admits(K::subject(desired)));
     // Before it is asked who owns: from here on it is known on which deployment.
     let connection = connected(context, &cluster);
-    let verdict = match (&desired, asks) {
-        (_, Err(hold)) => Err(hold),
-        (Err(hold), _) => Err(hold.clone()),
-        (Ok(desired), Ok(())) => claims::claim(shared, resource_ref, &cluster, desired),
-    };
+    let verdict = may_go_on(shared, resource_ref, stored, &cluster, desired.as_ref(), &lent);
     if verdict.is_ok() && is_unknown(context, &cluster) {
         return Ok(Next::Retry(Reason::Pending));
     }
@@ -101,7 +106,8 @@ async fn look_after<K: Kind>(
             if is_too_early::<K>(context, resource_ref, resource, hold.reason) {
                 return Ok(Next::Soon);
             }
-            return hold_back::<K>(context, stored, hold).await;
+            let next = hold_back::<K>(context, stored, hold).await?;
+            return Ok(if lent.is_err() { Next::Denied } else { next });
         }
     };
 
@@ -109,6 +115,7 @@ async fn look_after<K: Kind>(
         return hold_back::<K>(context, stored, hold).await;
     }
     let (origin, memory) = stored.remembered();
+    let owned = stored.recorded().is_some();
     let generation = resource.meta().generation.unwrap_or_default();
     let policy = drift::policy(context, resource, &cluster);
     let status = resource.status();
@@ -134,7 +141,7 @@ async fn look_after<K: Kind>(
         stored.claim(origin, &memory, true).await?;
     }
     let begun = origin.is_some();
-    let target = Target { desired: &desired, memory, origin, deleting: None, begun, policy };
+    let target = Target { desired: &desired, memory, origin, deleting: None, begun, policy, access: &access };
     let removes = K::consent(resource, origin.or(Some(Origin::Created))) == Consent::Remove;
     let delivery = K::delivery(resource, &desired).ok().flatten();
     let secrets = NamespaceSecrets::new(context, namespace)
@@ -156,12 +163,13 @@ async fn look_after<K: Kind>(
     if policy == DriftPolicy::Correct {
         binding::deliver::<K>(context, &connection, &secrets, (resource, &desired), &mut outcome).await;
         let own = (&mut *stored, &desired);
-        undeclared::revoke::<K>(context, &connection, &secrets, own, &mut outcome, was_ready).await?;
+        undeclared::revoke::<K>(context, (&connection, &access), &secrets, own, &mut outcome, was_ready)
+            .await?;
     } else {
         context.suspicions.forget(&resource_ref.id);
     }
     let name = K::describe(&desired);
-    tell::<K>(context, stored, &outcome, &name, was_ready).await;
+    tell::<K>(context, stored, &outcome, &name, (was_ready, owned)).await;
     let became_ready = outcome.verdict.is_ready() && !was_ready;
     let verdict = outcome.verdict.clone();
     let acted = outcome.done.iter().any(|step| step.because != Because::Bookkeeping);
@@ -179,6 +187,9 @@ async fn look_after<K: Kind>(
         connection.inspection.changed.notify_one();
         context.wake(&Key::Object(cluster, K::object(&desired)));
         context.wake(&Key::Resource(resource_ref.clone()));
+    }
+    if outcome.denied.is_some() {
+        return Ok(Next::Denied);
     }
     if matches!(verdict.reason, Reason::AccessDenied | Reason::ServerUnavailable | Reason::DeploymentChanged)
     {
@@ -200,7 +211,26 @@ fn short_name(described: &str) -> String {
         .to_owned()
 }
 
-/// Whether nobody has looked at the ArangoCluster yet, or asked which deployment it leads to. After a start that is so for a moment, and what was Ready before
+/// Takes the object for the resource, or says why nothing is done for it whatever its server says.
+fn may_go_on<'a, K: Kind>(
+    shared: &'a KindContext<K>,
+    resource_ref: &Ref,
+    stored: &Stored<'_, K::Resource>,
+    cluster: &Id,
+    desired: Result<&K::Desired, &Hold>,
+    lent: &Result<(), Hold>,
+) -> Result<claims::Turn<'a>, Hold> {
+    shared.context.goes_on(stored.resource.annotations(), cluster)?;
+    let desired = desired.map_err(Clone::clone)?;
+    match lent {
+        // What was cut off is brought to its end even then: `drive` does that and no more.
+        Err(hold) if !K::is_unfinished(&stored.remembered().1) => Err(hold.clone()),
+        _ => claims::claim(shared, resource_ref, cluster, desired),
+    }
+}
+
+/// Whether nobody has looked at the ArangoCluster yet, or asked which deployment it leads to. After a start that is so
+/// for a moment, and what was Ready before
 /// must not be said to be waiting: its next look wakes the resource.
 pub(super) fn is_unknown(context: &Context, cluster: &Id) -> bool {
     match context.connection(cluster) {
@@ -216,13 +246,16 @@ pub(super) fn connected(context: &Context, cluster: &Id) -> Result<std::sync::Ar
         return Err(trouble);
     }
     connection.filter(|connected| connected.server.standing().is_some()).ok_or_else(|| {
-        let name = &cluster.name;
         let message = match context.find(super::connections::KIND, cluster) {
             Some(_) => {
-                format!("the ArangoCluster {name} is not connected yet (see its status); going on when it is")
+                format!(
+                    "the ArangoCluster {} is not connected yet (see its status); going on when it is",
+                    cluster.name
+                )
             }
             None => format!(
-                "the ArangoCluster {name} does not exist in this namespace yet; going on when it does"
+                "the ArangoCluster {} does not exist in the namespace {} yet; going on when it does",
+                cluster.name, cluster.namespace
             ),
         };
         Hold::new(Reason::ClusterMissing, message)

@@ -21,7 +21,7 @@ pub const NAMESPACE: &str = "arango-operator";
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 
-/// Every right of the operator for one namespace, and for all but [`identity`].
+/// Every right of the operator in the namespaces that it is for, but [`identity`].
 pub fn rules() -> Vec<PolicyRule> {
     let all = [vec![cluster()], kinds()].concat();
     let statuses: Vec<_> = all.iter().map(|plural| format!("{plural}/status")).collect();
@@ -44,6 +44,13 @@ pub fn identity(everywhere: bool) -> PolicyRule {
         resource_names: everywhere.then(|| vec!["kube-system".to_owned()]),
         ..rule("", &["namespaces".to_owned()], &["get"])
     }
+}
+
+/// What is asked of the whole Kubernetes cluster beside that: the labels of namespaces, by which an ArangoCluster is lent.
+/// An operator for one namespace has no use for it.
+pub fn rules_everywhere() -> Vec<PolicyRule> {
+    let labels = rule("", &["namespaces".to_owned()], &["list", "watch"]);
+    rules().into_iter().chain([labels]).collect()
 }
 
 /// The rights for `spec.deploymentRef`, in roles of their own: who has no kube-arangodb doesn't give them away.
@@ -88,7 +95,7 @@ fn service_binding() -> ClusterRole {
 /// The files of the folder `deploy/` that are generated, by path: the YAML that they contain.
 pub fn files() -> anyhow::Result<Vec<(&'static str, String)>> {
     let [view, edit] = people();
-    let all = [rules(), vec![identity(true)]].concat();
+    let all = [rules_everywhere(), vec![identity(true)]].concat();
     let everywhere = [for_all(NAME, all)?, yaml(&view)?, yaml(&edit)?, yaml(&service_binding())?];
     let optional = format!("{NAME}-kube-arangodb");
     Ok(vec![

@@ -5,6 +5,7 @@ use std::time::Instant;
 use kube::{ResourceExt, runtime::events::EventType};
 
 use super::{
+    access::access,
     asks::{self, Asks},
     claims, connections,
     context::Context,
@@ -24,6 +25,7 @@ use crate::{
 };
 
 /// A resource that is being deleted: takes away what it declared, if it consents, and releases it.
+#[allow(clippy::too_many_lines, reason = "the steps of one pass, in their order")]
 pub async fn remove<K: Kind>(
     shared: &KindContext<K>,
     resource_ref: &Ref,
@@ -51,6 +53,15 @@ pub async fn remove<K: Kind>(
     if context.find(connections::KIND, cluster).is_none() {
         let why = format!("the ArangoCluster {} is gone, so there is no way to it", cluster.name);
         return leave_behind::<K>(context, stored, &desired, &why).await;
+    }
+    let namespace = &*resource_ref.id.namespace;
+    let Some(access) = access(context, namespace, cluster) else {
+        return Ok(Next::Retry(Reason::Pending));
+    };
+    if let Err(hold) = access.admits(K::subject(&desired))
+        && !K::is_unfinished(&memory)
+    {
+        return leave_behind::<K>(context, stored, &desired, &hold.message).await;
     }
     let asks = Asks::of(stored.resource.annotations());
     match asks.map(|asks| Asks { paused: asks.paused || context.not_paused(cluster).is_err(), ..asks }) {
@@ -111,17 +122,23 @@ pub async fn remove<K: Kind>(
 
     let namespace = &*resource_ref.id.namespace;
     let secrets = NamespaceSecrets::new(context, namespace);
-    if let Some(why) = undeclared::resume::<K>(&connection, &secrets, stored, &desired, &mut memory).await? {
+    if let Some(why) =
+        undeclared::resume::<K>((&connection, &access), &secrets, stored, &desired, &mut memory).await?
+    {
         return block::<K>(context, stored, why).await;
     }
     let since = Instant::now().checked_sub(FRESH).unwrap_or_else(Instant::now);
     let look = Look { since, removing: true };
     let origin = Some(origin);
-    let target = Target { desired: &desired, memory, origin, deleting: Some(consent), begun: true, policy };
     let secrets = secrets.for_owner(&stored.resource.clone(), false);
+    let deleting = Some(consent);
+    let target = Target { desired: &desired, memory, origin, deleting, begun: true, policy, access: &access };
     let outcome = drive::<K, _>(&connection.server, &secrets, look, target, stored).await?;
     let name = K::describe(&desired);
-    tell::<K>(context, stored, &outcome, &name, false).await;
+    tell::<K>(context, stored, &outcome, &name, (false, true)).await;
+    if let Some(hold) = outcome.denied {
+        return leave_behind::<K>(context, stored, &desired, &hold.message).await;
+    }
     if outcome.verdict.is_ready() {
         stored.release().await?;
         context.wake(&Key::Object(cluster.clone(), K::object(&desired)));

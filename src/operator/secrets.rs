@@ -28,9 +28,14 @@ use crate::{
 /// Marks a Secret as written by us, for namespace/name of an ArangoUser.
 pub const OWNER: &str = "arango-operator.dev/owner";
 
-/// Secrets that belong to the cluster's own machinery and are never read.
-pub(super) const REFUSED_TYPES: [&str; 3] =
-    ["kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token", "helm.sh/release.v1"];
+/// Secrets that belong to the cluster's own machinery and are never read, by how their type begins.
+const REFUSED_TYPES: [&str; 3] =
+    ["kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token", "helm.sh/release."];
+
+/// Whether Secrets of that type are never read.
+pub(super) fn is_refused(type_: &str) -> bool {
+    REFUSED_TYPES.iter().any(|refused| type_.starts_with(refused))
+}
 
 /// The version of each Secret that is watched.
 #[derive(Debug, Default)]
@@ -201,7 +206,7 @@ impl<'a> NamespaceSecrets<'a> {
     async fn readable(&self, name: &str) -> Result<Option<Secret>, Hold> {
         let secret = self.fetch(name).await?;
         let type_ = secret.as_ref().and_then(|secret| secret.type_.as_deref());
-        match type_.filter(|type_| REFUSED_TYPES.contains(type_)) {
+        match type_.filter(|type_| is_refused(type_)) {
             None => Ok(secret),
             Some(type_) => Err(Hold::invalid(format!(
                 "the Secret {name} has the type {type_}, which is never read; put the value into one of the type Opaque"

@@ -78,6 +78,9 @@ pub struct Stored<'a, R> {
     api: Api<R>,
     /// The resource.
     pub resource: R,
+    /// Whether what is remembered is in the status alone. The claim is an annotation: whoever may write the resource may
+    /// write it, and say that what exists was made by him. In the ArangoCluster's own namespace he may do that anyway.
+    pub by_status_alone: bool,
     /// The deployment that the pass is about, once it is known.
     deployment: Option<Arc<str>>,
 }
@@ -111,16 +114,16 @@ fn claimed<D: Declaration>(resource: &D, deployment: Option<&str>) -> Option<(Or
     is_about(claim.deployment.as_ref(), deployment).then_some((claim.origin, claim.memory))
 }
 
-/// Whether a resource has claimed its object on that deployment.
-pub fn records<D: Declaration>(resource: &D, deployment: Option<&str>) -> bool {
-    recorded(resource, deployment).or_else(|| claimed(resource, deployment)).is_some()
+/// Whether a resource has claimed its object on that deployment. `by_status_alone`: as for [`Stored`].
+pub fn records<D: Declaration>(resource: &D, deployment: Option<&str>, by_status_alone: bool) -> bool {
+    recorded(resource, deployment).is_some() || (!by_status_alone && claimed(resource, deployment).is_some())
 }
 
 impl<'a, R: Writable> Stored<'a, R> {
     /// A resource out of a cache.
     pub fn new(context: &'a Context, resource: R) -> Self {
         let api = context.api(resource.meta().namespace.as_deref().unwrap_or_default());
-        Self { context, api, resource, deployment: None }
+        Self { context, api, resource, by_status_alone: false, deployment: None }
     }
 
     /// Whether the finalizer is there.
@@ -226,7 +229,8 @@ impl<D: Declaration> Stored<'_, D> {
     /// What is remembered: in the status, or, before there is one, in the claim.
     pub fn remembered(&self) -> (Option<Origin>, D::Memory) {
         let deployment = self.deployment.as_deref();
-        if let Some((origin, memory)) = self.recorded().or_else(|| claimed(&self.resource, deployment)) {
+        let claimed = || claimed(&self.resource, deployment).filter(|_| !self.by_status_alone);
+        if let Some((origin, memory)) = self.recorded().or_else(claimed) {
             return (Some(origin), memory);
         }
         let status = self.resource.status();
@@ -242,13 +246,18 @@ impl<D: Declaration> Stored<'_, D> {
     /// The deployment that what is remembered is about.
     pub fn deployment(&self) -> Option<String> {
         let of_status = || self.resource.status().and_then(|status| status.deployment.clone());
-        let of_claim = || self.only_claims().then(|| claim(&self.resource)?.deployment).flatten();
+        let believed = self.only_claims() && !self.by_status_alone;
+        let of_claim = || believed.then(|| claim(&self.resource)?.deployment).flatten();
         self.deployment.as_deref().map(str::to_owned).or_else(of_status).or_else(of_claim)
     }
 
     /// Takes a claim back that came to nothing: nothing was there, and nothing was made. Were it kept, what a person
     /// makes by hand in the meantime would be taken for ours.
     pub async fn retract(&mut self) -> Result<(), StoreError> {
+        if self.by_status_alone {
+            // The status follows.
+            return self.release().await;
+        }
         self.patch(|resource| {
             let left: Vec<_> = resource.finalizers().iter().filter(|f| *f != FINALIZER).collect();
             json!({"finalizers": left, "annotations": {CLAIM: null}})
@@ -258,11 +267,25 @@ impl<D: Declaration> Stored<'_, D> {
 
     /// Whether the claim is all there is: no status records it yet.
     pub fn only_claims(&self) -> bool {
-        self.recorded().is_none() && self.resource.annotations().contains_key(CLAIM)
+        let recorded = self.recorded().is_some();
+        if self.by_status_alone {
+            // The name comes with the first pass that ends.
+            return recorded && self.resource.status().is_some_and(|status| status.name.is_none());
+        }
+        !recorded && self.resource.annotations().contains_key(CLAIM)
     }
 
     /// Stores the claim: with the finalizer, if the resource may not go just like that.
     pub async fn claim(&mut self, origin: Origin, memory: &D::Memory, holds: bool) -> Result<(), StoreError> {
+        if self.by_status_alone {
+            if holds {
+                self.hold().await?;
+            }
+            let mut status = self.resource.status().cloned().unwrap_or_default();
+            (status.origin, status.memory) = (Some(origin), memory.clone());
+            status.deployment = self.deployment();
+            return self.write_status(status).await;
+        }
         if !holds && *memory == D::Memory::default() && !self.resource.annotations().contains_key(CLAIM) {
             return Ok(());
         }

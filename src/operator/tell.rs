@@ -17,13 +17,13 @@ use crate::{
     reconcile::Outcome,
 };
 
-/// Events, for what the manifest's author would not expect.
+/// Events, for what the manifest's author would not expect. `was_ready` and `owned`: before this pass.
 pub async fn tell<K: Kind>(
     context: &Context,
     stored: &Stored<'_, K::Resource>,
     outcome: &Outcome<K>,
     name: &str,
-    was_ready: bool,
+    (was_ready, owned): (bool, bool),
 ) {
     let resource = &stored.resource;
     let actions = outcome.done.iter().filter(|step| step.because != Because::Bookkeeping);
@@ -39,14 +39,13 @@ pub async fn tell<K: Kind>(
         context.event(resource, EventType::Warning, "AskedInVain", step.action.to_string()).await;
     }
     note_pending::<K>(context, stored, &outcome.verdict, was_ready).await;
-    let held_before = stored.recorded().is_some();
-    if !held_before && outcome.origin == Some(Origin::Adopted) {
+    if !owned && outcome.origin == Some(Origin::Adopted) {
         let note = format!("the {name} was there already and is managed from now on");
         context.event(resource, EventType::Normal, "Adopted", note).await;
     }
     let repaired = list(&mut actions.clone().filter(|s| s.because.is_drift()).map(|s| s.action.to_string()));
     // Also what Observe has only said until now.
-    let was_settled = was_ready || (held_before && resource.status().is_some_and(Status::is_pending));
+    let was_settled = was_ready || (owned && resource.status().is_some_and(Status::is_pending));
     if was_settled && !repaired.is_empty() {
         context.metrics.repaired(K::NAME);
         let (reason, what) = match (outcome.existed, K::HOLDS_DATA) {

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     core::{
-        Because, Consent, DatabaseName, DriftPolicy, Origin, Scope, UserName,
+        Access, Because, Consent, DatabaseName, DriftPolicy, Origin, Scope, UserName,
         condition::{ConditionStatus, READY},
         plan::verb,
     },
@@ -129,9 +129,26 @@ struct Hand<'a, 'b, K: Kind> {
     secrets: &'a dyn Secrets,
     stored: &'a mut Stored<'b, K::Resource>,
     user: &'a UserName,
+    access: &'a Access,
 }
 
 impl<K: Kind> Hand<'_, '_, K> {
+    /// The user's row on a database, with nothing declared.
+    fn row(&self, database: Scope<DatabaseName>) -> Desired {
+        Desired {
+            user: self.user.clone(),
+            database,
+            access: None,
+            collections: Collections::new(),
+            wider: Declarers::default(),
+        }
+    }
+
+    /// Whether the row is within what the connection is lent for.
+    fn may_touch(&self, database: &Scope<DatabaseName>) -> bool {
+        self.access.admits(Permission::subject(&self.row(database.clone()))).is_ok()
+    }
+
     /// Takes from one row what is noted as applied, or, without consent, only puts back what is recorded.
     async fn take_away(
         &mut self,
@@ -140,13 +157,7 @@ impl<K: Kind> Hand<'_, '_, K> {
         consent: Consent,
         memory: &mut K::Memory,
     ) -> Result<Outcome<Permission>, StoreError> {
-        let desired = Desired {
-            user: self.user.clone(),
-            database,
-            access: None,
-            collections: Collections::new(),
-            wider: Declarers::default(),
-        };
+        let desired = self.row(database);
         let target = Target {
             desired: &desired,
             memory: row,
@@ -154,6 +165,7 @@ impl<K: Kind> Hand<'_, '_, K> {
             deleting: Some(consent),
             begun: true,
             policy: DriftPolicy::Correct,
+            access: self.access,
         };
         let look = Look { since: self.connection.last_tick(), removing: true };
         let mut journal = Record::<K> { stored: &mut *self.stored, memory: &mut *memory };
@@ -179,14 +191,14 @@ impl<K: Kind> Hand<'_, '_, K> {
 
 /// Brings a revoke that was cut off to its end, for a resource that is being deleted; why it can't be, if so.
 pub async fn resume<K: Kind>(
-    connection: &Connected,
+    (connection, access): (&Connected, &Access),
     secrets: &NamespaceSecrets<'_>,
     stored: &mut Stored<'_, K::Resource>,
     desired: &K::Desired,
     memory: &mut K::Memory,
 ) -> Result<Option<String>, StoreError> {
     let Some(user) = K::writes_to(desired) else { return Ok(None) };
-    let resumed = Hand::<K> { connection, secrets, stored, user }.resume(memory).await?;
+    let resumed = Hand::<K> { connection, secrets, stored, user, access }.resume(memory).await?;
     Ok(resumed.filter(|outcome| !outcome.verdict.is_ready()).map(|outcome| outcome.verdict.message))
 }
 
@@ -194,7 +206,7 @@ pub async fn resume<K: Kind>(
 /// else is to be done for it.
 pub async fn revoke<K: Kind>(
     context: &Context,
-    connection: &Connected,
+    (connection, access): (&Connected, &Access),
     secrets: &NamespaceSecrets<'_>,
     (stored, desired): (&mut Stored<'_, K::Resource>, &K::Desired),
     outcome: &mut Outcome<K>,
@@ -208,7 +220,7 @@ pub async fn revoke<K: Kind>(
         && outcome.verdict.is_ready()
         && K::revokes(&stored.resource)
         && has_been_ready::<K>(&stored.resource, connection.interval);
-    let mut hand = Hand::<K> { connection, secrets, stored, user };
+    let mut hand = Hand::<K> { connection, secrets, stored, user, access };
     if outcome.existed
         && let Some(resumed) = hand.resume(&mut outcome.memory).await?
         && !resumed.verdict.is_ready()
@@ -223,6 +235,9 @@ pub async fn revoke<K: Kind>(
     let confirmed = confirmed(context, connection, &id, user).await;
     let (mut done, mut raised) = (Vec::new(), false);
     for (database, applied) in by_row(&confirmed) {
+        if !hand.may_touch(&database) {
+            continue;
+        }
         let row = RowName { user: user.to_string(), database: database.to_string() };
         let row = PermissionMemory { row: Some(row), applied, restore: None };
         let taken = hand.take_away(database, row, Consent::Remove, &mut outcome.memory).await?;

@@ -25,8 +25,10 @@ pub use self::{
 };
 use crate::{
     core::{
-        Consent, DriftPolicy, Hold, Origin, Reason, Risk, drift,
-        policy::{Allowed, allow},
+        Access, Consent, DriftPolicy, Hold, Origin, Reason, Risk,
+        access::Case,
+        drift,
+        policy::{Allowed, allow, deny},
     },
     kinds::{ExecuteError, Execution, Kind, Marked},
 };
@@ -121,9 +123,12 @@ pub struct Target<'a, K: Kind> {
     pub begun: bool,
     /// What is done about a difference. A deletion is carried out in any case: whoever calls decides on it.
     pub policy: DriftPolicy,
+    /// What may be done through the ArangoCluster.
+    pub access: &'a Access,
 }
 
 /// One pass over one resource.
+#[allow(clippy::too_many_lines, reason = "the steps of one pass, in their order")]
 pub async fn drive<K: Kind, J: Journal<K>>(
     server: &Server,
     secrets: &dyn Secrets,
@@ -131,7 +136,7 @@ pub async fn drive<K: Kind, J: Journal<K>>(
     target: Target<'_, K>,
     journal: &mut J,
 ) -> Result<Outcome<K>, J::Error> {
-    let Target { desired, mut memory, mut origin, deleting, mut begun, policy } = target;
+    let Target { desired, mut memory, mut origin, deleting, mut begun, policy, access } = target;
     let mut owned = origin.is_some();
     let mut outcome = Outcome::new(memory.clone(), origin);
     if let Some(hold) = K::protected(desired, server.account.as_deref()) {
@@ -149,17 +154,32 @@ pub async fn drive<K: Kind, J: Journal<K>>(
             None => K::plan(desired, &found, &memory),
             Some(_) => K::removal(desired, &found, &memory),
         };
-        Ok((found, allow(plan, deleting)))
+        // What was claimed to be made and was made by somebody else is adopted like anything that is found.
+        let unmade = matches!(by_mark::<K>(desired, &found, &memory, origin, deleting), Ok(Some(_)));
+        let adopts = K::exists(&found) && (!owned || unmade);
+        let mut allowed = allow(plan, deleting);
+        let mut denied = None;
+        let waits = allowed.plan.steps.is_empty() && allowed.plan.hold.is_some();
+        // What is there and not owned is owned after this pass, even by one that only waits.
+        if access.is_restricted() && (adopts || !waits) {
+            let before = K::rights(server, look, desired, access, adopts).await?;
+            let mut after = before.clone();
+            allowed.plan.steps.iter().for_each(|step| K::leads_to(&step.action, &mut after));
+            let subject = K::subject(desired);
+            let case = Case { subject, adopts, deleting: deleting.is_some(), before: &before, after: &after };
+            denied = deny(&mut allowed, access.judge(&case));
+        }
+        Ok((found, allowed, denied))
     };
     let observes = deleting.is_none() && policy == DriftPolicy::Observe;
     let looked = match plan(look).await {
         // What is taken away may take along what came since the look: such a plan is made again from a closer one.
-        Ok((_, allowed)) if !look.removing && !observes && allowed.takes_away() => {
+        Ok((_, allowed, _)) if !look.removing && !observes && allowed.takes_away() => {
             plan(Look { removing: true, ..look }).await
         }
         other => other,
     };
-    let (found, mut allowed) = match looked {
+    let (found, mut allowed, denied) = match looked {
         Ok(looked) => looked,
         Err(error) => {
             let doing = format!("look at the {}", K::describe(desired));
@@ -168,6 +188,7 @@ pub async fn drive<K: Kind, J: Journal<K>>(
     };
     let existed = K::exists(&found);
     outcome.existed = existed;
+    outcome.denied = denied;
     match by_mark::<K>(desired, &found, &memory, origin, deleting) {
         Err(hold) => return Ok(outcome.held_by(hold)),
         Ok(Some(claimed)) => {
@@ -178,7 +199,11 @@ pub async fn drive<K: Kind, J: Journal<K>>(
     }
     let remarks = K::remarks(desired, &found, &memory);
     if let Some(reason) = withheld::<K>(server, look, observes, &allowed).await {
-        outcome.withhold(&K::describe(desired), allowed.plan, reason, remarks);
+        if let Some(hold) = &outcome.denied {
+            outcome.verdict = hold.clone().into();
+        } else {
+            outcome.withhold(&K::describe(desired), allowed.plan, reason, remarks);
+        }
         return Ok(outcome);
     }
     if allowed.takes_away()
@@ -226,7 +251,7 @@ pub async fn drive<K: Kind, J: Journal<K>>(
     outcome.memory = memory;
     if let Some(hold) = hold {
         // Held before anything of it was there or made: the resource does not own it.
-        let owns = outcome.existed || outcome.touched;
+        let owns = (outcome.existed || outcome.touched) && outcome.denied.is_none();
         outcome.origin = outcome.origin.or(owns.then_some(origin));
         outcome.verdict = hold.into();
     } else {

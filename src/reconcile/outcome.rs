@@ -25,6 +25,8 @@ pub struct Outcome<K: Kind> {
     pub held: Vec<Step<K::Action>>,
     /// Whether a removal may have raised somebody's rights.
     pub raised_rights: bool,
+    /// What the ArangoCluster doesn't lend though the plan needs it, so that it was not carried out.
+    pub denied: Option<Hold>,
 }
 
 impl<K: Kind> Outcome<K> {
@@ -44,6 +46,7 @@ impl<K: Kind> Outcome<K> {
             done: Vec::new(),
             held: Vec::new(),
             raised_rights: false,
+            denied: None,
         }
     }
 

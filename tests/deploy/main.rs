@@ -56,12 +56,21 @@ const RIGHTS: [(&str, &[&str], &[&str]); 4] = [
     ("events.k8s.io", &["events"], &["create", "patch"]),
 ];
 
+/// What the operator for all namespaces may do beside that: see the labels by which an `ArangoCluster` is lent.
+const LABELS: (&str, &[&str], &[&str]) = ("", &["namespaces"], &["list", "watch"]);
+
 /// What it may do besides where `deploy/kube-arangodb` is applied as well.
 const KUBE_ARANGODB: [(&str, &[&str], &[&str]); 1] =
     [("database.arangodb.com", &["arangodeployments"], &["list", "patch", "watch"])];
 
+/// All that it may do in one namespace.
 fn rights() -> BTreeSet<Right> {
     rights_of(&RIGHTS)
+}
+
+/// All that it may do in all of them.
+fn rights_everywhere() -> BTreeSet<Right> {
+    rights_of(&[&RIGHTS[..], &[LABELS]].concat())
 }
 
 fn rights_of(rules: &[(&str, &[&str], &[&str])]) -> BTreeSet<Right> {
@@ -75,6 +84,7 @@ fn rights_of(rules: &[(&str, &[&str], &[&str])]) -> BTreeSet<Right> {
 #[test]
 fn the_rules_are_these() {
     are_these(rbac::rules(), &RIGHTS);
+    are_these(rbac::rules_everywhere(), &[&RIGHTS[..], &[LABELS]].concat());
     are_these(rbac::kube_arangodb_rules(), &KUBE_ARANGODB);
 }
 
@@ -243,7 +253,7 @@ fn rights_are_exactly_what_is_used(
     machine: &Machine,
     operator_log: &str,
     namespace: &str,
-    identified_by: &str,
+    (rights, identified_by): (&BTreeSet<Right>, &str),
 ) {
     let requests = machine.requests(namespace);
     let refused: Vec<_> = requests.iter().filter(|asked| [401, 403].contains(&asked.code)).collect();
@@ -259,9 +269,9 @@ fn rights_are_exactly_what_is_used(
     for asked in requests.iter().filter(|asked| asked.right == identity) {
         assert!(asked.uri.ends_with(&format!("/namespaces/{identified_by}")), "{asked:?}");
     }
-    assert!(used.is_subset(&rights()), "{:?}", used.difference(&rights()));
+    assert!(used.is_subset(rights), "{:?}", used.difference(rights));
     // A resource is read only when somebody else wrote it between our read and our write.
-    let unused = rights().into_iter().filter(|right| !used.contains(right));
+    let unused = rights.iter().filter(|right| !used.contains(right));
     let unused: Vec<_> = unused.filter(|right| !(right.group == GROUP && right.verb == "get")).collect();
     assert!(unused.is_empty(), "granted and never used: {unused:?}");
 }
@@ -274,7 +284,7 @@ fn beyond() -> Vec<Right> {
         Right::new("", "pods", "list"),
         Right::new("", "pods/exec", "create"),
         Right::new("", "configmaps", "get"),
-        Right::new("", "namespaces", "list"),
+        Right::new("", "namespaces", "patch"),
         Right::new("", "serviceaccounts/token", "create"),
         Right::new("", "serviceaccounts", "impersonate"),
         Right::new("apps", "deployments", "patch"),
@@ -295,7 +305,7 @@ async fn the_operator_runs_with_the_rights_for_all_namespaces_and_needs_them_all
     let machine = Machine::start().await;
     machine.kubectl_succeeds(&["apply", "-k", repository("deploy").to_str().unwrap()]);
     pods_are_let_in(&machine, "arango-operator").await;
-    machine.has("arango-operator", &rights(), None).await;
+    machine.has("arango-operator", &rights_everywhere(), None).await;
     for right in beyond() {
         for namespace in [Some("shop"), Some("arango-operator"), Some("kube-system"), None] {
             assert!(!machine.may("arango-operator", &right, namespace).await, "{right:?} in {namespace:?}");
@@ -307,7 +317,8 @@ async fn the_operator_runs_with_the_rights_for_all_namespaces_and_needs_them_all
     whole_life(&machine, &operator, "shop").await;
     let log = operator.log();
     operator.stop().await;
-    rights_are_exactly_what_is_used(&machine, &log, "arango-operator", "kube-system");
+    let rights = rights_everywhere();
+    rights_are_exactly_what_is_used(&machine, &log, "arango-operator", (&rights, "kube-system"));
     stop(machine).await;
 }
 
@@ -327,7 +338,7 @@ async fn the_operator_runs_with_the_rights_for_one_namespace() {
     assert_eq!(field.field_path, "metadata.namespace");
 
     machine.has("shop", &rights(), Some("shop")).await;
-    for right in rights() {
+    for right in rights_everywhere() {
         for namespace in [Some("other"), Some("kube-system"), None] {
             assert!(!machine.may("shop", &right, namespace).await, "{right:?} in {namespace:?}");
         }
@@ -340,7 +351,7 @@ async fn the_operator_runs_with_the_rights_for_one_namespace() {
     whole_life(&machine, &operator, "shop").await;
     let log = operator.log();
     operator.stop().await;
-    rights_are_exactly_what_is_used(&machine, &log, "shop", "shop");
+    rights_are_exactly_what_is_used(&machine, &log, "shop", (&rights(), "shop"));
     let elsewhere: Vec<_> = machine
         .requests("shop")
         .into_iter()

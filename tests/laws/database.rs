@@ -49,7 +49,7 @@ fn spec(
     options: Option<DatabaseOptions>,
     deletion_policy: Option<DatabaseDeletionPolicy>,
 ) -> ArangoDatabase {
-    let cluster_ref = ClusterRef { name: "prod".into() };
+    let cluster_ref = ClusterRef { name: "prod".into(), namespace: None };
     let name = Some(name.to_owned());
     let spec = ArangoDatabaseSpec { cluster_ref, name, options, deletion_policy, drift: None };
     ArangoDatabase::new("database", spec)

@@ -88,7 +88,7 @@ fn specs(steps: impl Into<prop::collection::SizeRange>) -> impl Strategy<Value =
             let collections: std::collections::BTreeMap<_, _> =
                 names.map(|(name, level)| (name.to_owned(), level)).collect();
             ArangoPermissionSpec {
-                cluster_ref: ClusterRef { name: "prod".into() },
+                cluster_ref: ClusterRef { name: "prod".into(), namespace: None },
                 user: Some(user.to_owned()),
                 user_ref: None,
                 database: Some(database.to_owned()),

@@ -126,7 +126,7 @@ fn specs(steps: impl Into<prop::collection::SizeRange>) -> impl Strategy<Value =
                     _ => Some(Password { secret_ref: Some(secret), generate: None }),
                 };
                 ArangoUserSpec {
-                    cluster_ref: ClusterRef { name: "prod".into() },
+                    cluster_ref: ClusterRef { name: "prod".into(), namespace: None },
                     name: Some(user.to_owned()),
                     active,
                     extra: extra.as_object().unwrap().clone(),

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration, time::Instant};
 
 use arango_operator::{
     arango::{Client, Error, Request, Response, Transport},
-    core::{DriftPolicy, Hold, Id, Origin, Reason},
+    core::{Access, DriftPolicy, Hold, Id, Origin, Reason},
     kinds::{Kind, Lookup, Place},
     reconcile::{Generated, Identity, Journal, Look, Outcome, Secrets, Server, Target, Version, drive},
     stand_in::{self, Model, Now},
@@ -367,7 +367,8 @@ impl<K: Kind> Stored<K> {
         let desired = desired::<K>(&self.resource);
         let (origin, memory) = self.remembered();
         let begun = self.finalizer && origin.is_some();
-        let target = Target { desired: &desired, memory, origin, deleting: None, begun, policy: self.policy };
+        let (policy, access) = (self.policy, &Access::All);
+        let target = Target { desired: &desired, memory, origin, deleting: None, begun, policy, access };
         let outcome = self.drive(world, server, look, target, cut)?;
         if outcome.origin.is_some() {
             self.finalizer = K::holds(&self.resource, outcome.origin, &outcome.memory);
@@ -390,8 +391,8 @@ impl<K: Kind> Stored<K> {
         }
         let desired = K::remembered(&self.resource, &memory).unwrap_or_else(|| desired::<K>(&self.resource));
         let deleting = Some(K::consent(&self.resource, origin));
-        let policy = self.policy;
-        let target = Target { desired: &desired, memory, origin, deleting, begun: true, policy };
+        let (policy, access) = (self.policy, &Access::All);
+        let target = Target { desired: &desired, memory, origin, deleting, begun: true, policy, access };
         let look = Look { removing: true, ..look };
         let outcome = self.drive(world, server, look, target, cut).ok_or(Dead)?;
         self.status = Some((origin, outcome.memory.clone()));

@@ -94,9 +94,11 @@ async fn every_example_is_taken_by_the_api_server_as_it_is() {
         if path.extension().is_some_and(|extension| extension == "yaml") {
             let manifests = std::fs::read_to_string(&path).unwrap();
             assert!(manifests.contains("namespace: shop"), "{}", path.display());
-            world
-                .apply(&manifests.replace("namespace: shop", &format!("namespace: {}", world.namespace)))
-                .await;
+            let here = format!("namespace: {}", world.namespace);
+            // One namespace is as good as another for what the API server looks at.
+            let manifests =
+                manifests.replace("namespace: shop", &here).replace("namespace: databases", &here);
+            world.apply(&manifests).await;
             taken += 1;
         }
     }

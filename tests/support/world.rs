@@ -97,6 +97,11 @@ impl World {
         (world, server)
     }
 
+    /// Gives operators that are started from now on more arguments.
+    pub(crate) fn give(&mut self, arguments: impl IntoIterator<Item = String>) {
+        self.arguments.extend(arguments.into_iter().map(|argument| &*argument.leak()));
+    }
+
     /// Starts the operator with more arguments, which may name what was made for this test.
     pub(crate) async fn start_operator_with(&mut self, arguments: impl IntoIterator<Item = String>) {
         self.arguments = arguments.into_iter().map(|argument| &*argument.leak()).collect();

@@ -88,6 +88,7 @@ impl Stage {
         let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let settings = Settings {
             namespaces: Vec::new(),
+            cluster_namespaces: Vec::new(),
             instance: None,
             routes: Vec::new(),
             health: free,

@@ -6,7 +6,10 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::status;
+use super::{
+    access::{self, AccessRule},
+    status,
+};
 use crate::{
     core::{DriftPolicy, condition::Condition},
     kinds::schema::{LocalRef, Rule},
@@ -57,6 +60,11 @@ pub struct ArangoClusterSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Tls")]
     pub tls: Option<Tls>,
+    /// Who else may use this connection, and for what. This namespace may do all that the connection's account may;
+    /// any other one only what a rule that selects it allows. No other one if left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub access: Vec<AccessRule>,
     /// How often what is declared is compared with what is there, and what is done about a difference.
     #[serde(default)]
     pub drift: Drift,
@@ -388,6 +396,10 @@ pub const RULES: &[Rule] = &[
         "!has(self.spec.requests) || !has(self.spec.requests.timeout) || self.spec.requests.timeout != ''",
         "requests.timeout must not be empty; write 30s, or leave it out",
     ),
+    access::RULES[0],
+    access::RULES[1],
+    access::RULES[2],
+    access::RULES[3],
 ];
 
 #[cfg(test)]

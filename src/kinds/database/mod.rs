@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     arango::{self, Class, Client, CopyCount, What},
-    core::{Consent, DatabaseName, DriftPolicy, Hold, Origin, Plan, UserName, condition::Said},
+    core::{Consent, DatabaseName, DriftPolicy, Hold, Origin, Plan, Subject, UserName, condition::Said},
     reconcile::{Look, Part, Secrets, Server},
 };
 
@@ -112,6 +112,10 @@ impl Kind for Database {
 
     fn consent(resource: &ArangoDatabase, _: Option<Origin>) -> Consent {
         plan::consent(&resource.spec)
+    }
+
+    fn subject(desired: &plan::Desired) -> Subject<'_> {
+        Subject::Database(&desired.name)
     }
 
     fn protected(_: &plan::Desired, _: Option<&str>) -> Option<Hold> {

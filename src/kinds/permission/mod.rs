@@ -23,8 +23,8 @@ use super::{
 use crate::{
     arango::{self, Class, Client, What},
     core::{
-        CollectionName, Consent, DatabaseName, DriftPolicy, Entry, Hold, Id, Level, Origin, Plan, Reason,
-        Rights, Scope, UserName, Wider, condition::Said, policy::consent_by_origin,
+        Access, CollectionName, Consent, DatabaseName, DriftPolicy, Entry, Hold, Id, Level, Origin, Plan,
+        Reason, Rights, Scope, Subject, UserName, Wider, condition::Said, policy::consent_by_origin,
     },
     reconcile::{Look, Part, Secrets, Server},
 };
@@ -103,6 +103,16 @@ fn name(
     }
 }
 
+/// All rights of a user, `*/*` among them, which no listing shows.
+pub async fn all_rights(server: &Server, look: Look, user: &UserName) -> Result<Rights, arango::Error> {
+    let mut rights = server.read::<RightsOf, _>(user, look, Rights::clone).await?;
+    let everywhere = server.read::<WildcardOf, _>(user, look, |level| *level).await?;
+    if everywhere != Level::None {
+        rights.0.entry(Scope::Any).or_default().collections.insert(Scope::Any, everywhere);
+    }
+    Ok(rights)
+}
+
 /// A row as an object.
 fn object(database: &Scope<DatabaseName>, user: &UserName) -> String {
     // The database comes first, since a user's name may contain anything.
@@ -179,6 +189,10 @@ impl Kind for Permission {
         consent_by_origin(resource.spec.deletion_policy, origin)
     }
 
+    fn subject(desired: &Desired) -> Subject<'_> {
+        Subject::Row(&desired.user, &desired.database)
+    }
+
     fn protected(desired: &Desired, account: Option<&str>) -> Option<Hold> {
         user::protected(&desired.user, account)
     }
@@ -223,6 +237,25 @@ impl Kind for Permission {
             }
         }
         Ok(Observed { user: true, database: true, entry, fallback, wider })
+    }
+
+    async fn rights(
+        server: &Server,
+        look: Look,
+        desired: &Desired,
+        access: &Access,
+        _: bool,
+    ) -> Result<Rights, arango::Error> {
+        let Desired { user, database, .. } = desired;
+        // Where rw is allowed nothing can be too high, and `*/*` is a question of its own.
+        if access.limit(user, database) < Some(Level::Rw) || *database == Scope::Any {
+            return all_rights(server, look, user).await;
+        }
+        server.read::<RightsOf, _>(user, look, Rights::clone).await
+    }
+
+    fn leads_to(action: &plan::Action, rights: &mut Rights) {
+        action.apply(rights);
     }
 
     fn exists(observed: &Observed) -> bool {

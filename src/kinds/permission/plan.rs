@@ -11,7 +11,8 @@ use std::{
 
 use super::crd::{Applied, ArangoPermissionSpec, PermissionMemory};
 use crate::core::{
-    Because, CollectionName, DatabaseName, Entry, Hold, Level, Plan, Reason, Risk, Scope, UserName, Wider,
+    Because, CollectionName, DatabaseName, Entry, Hold, Level, Plan, Reason, Rights, Risk, Scope, UserName,
+    Wider,
 };
 
 /// Levels by collection.
@@ -97,6 +98,24 @@ pub enum Change {
     Restore(Scope<CollectionName>, Level),
     /// Take a collection level away.
     RevokeCollection(Scope<CollectionName>),
+}
+
+impl Action {
+    /// What the user's rights are once it is carried out.
+    pub fn apply(&self, rights: &mut Rights) {
+        let entry = rights.0.entry(self.database.clone()).or_default();
+        match &self.change {
+            Change::Remember(_) | Change::Record(_) | Change::Forget => {}
+            Change::Grant(level) => entry.level = Some(*level),
+            Change::Revoke => *entry = Entry::default(),
+            Change::GrantCollection(collection, level) | Change::Restore(collection, level) => {
+                entry.collections.insert(collection.clone(), *level);
+            }
+            Change::RevokeCollection(collection) => {
+                entry.collections.remove(collection);
+            }
+        }
+    }
 }
 
 impl fmt::Display for Action {

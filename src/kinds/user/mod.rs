@@ -25,14 +25,14 @@ use self::{
 };
 use super::{
     ExecuteError, Execution, Kind, Lookup, Marked, Need, Place,
-    permission::{RightsOf, WildcardOf, crd::PermissionMemory},
+    permission::{self, RightsOf, WildcardOf, crd::PermissionMemory},
     schema::Rule,
 };
 use crate::{
     arango::{self, Class, Client, NewUser, UserChange, UserInfo, What},
     core::{
-        Consent, DriftPolicy, Hold, Id, Level, Origin, Plan, Reason, Rights, UserName, condition::cut,
-        policy::consent_by_origin,
+        Access, Consent, DriftPolicy, Hold, Id, Level, Origin, Plan, Reason, Rights, Subject, UserName,
+        condition::cut, policy::consent_by_origin,
     },
     reconcile::{Look, Part, Secrets, Server, logins::Due},
 };
@@ -136,6 +136,10 @@ impl Kind for User {
         consent_by_origin(resource.spec.deletion_policy, origin)
     }
 
+    fn subject(desired: &plan::Desired) -> Subject<'_> {
+        Subject::User(&desired.name)
+    }
+
     fn protected(desired: &plan::Desired, account: Option<&str>) -> Option<Hold> {
         plan::protected(&desired.name, account)
     }
@@ -164,6 +168,17 @@ impl Kind for User {
         verify(server, desired, active, secret.as_ref());
         let refused = server.logins.is_refused(&desired.name);
         Ok(plan::Observed { active, extra, mark, sibling_is_there, secret, refused })
+    }
+
+    async fn rights(
+        server: &Server,
+        look: Look,
+        desired: &plan::Desired,
+        _: &Access,
+        adopts: bool,
+    ) -> Result<Rights, arango::Error> {
+        // Whoever gave more to a user of ours knew whose he is.
+        if adopts { permission::all_rights(server, look, &desired.name).await } else { Ok(Rights::default()) }
     }
 
     fn exists(observed: &plan::Observed) -> bool {

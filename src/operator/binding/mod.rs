@@ -23,7 +23,7 @@ use super::{
     connections::Connected,
     context::Context,
     index::{Id, id_of},
-    secrets::{NamespaceSecrets, OWNER, REFUSED_TYPES, version},
+    secrets::{NamespaceSecrets, OWNER, is_refused, version},
     store::is,
 };
 use crate::{
@@ -223,7 +223,7 @@ impl Writer<'_> {
 
     fn must_be_ours(&self, secret: &Secret) -> Result<(), Hold> {
         let (owner, name) = (&self.owner, secret.name_any());
-        let refused = secret.type_.as_deref().is_some_and(|type_| REFUSED_TYPES.contains(&type_));
+        let refused = secret.type_.as_deref().is_some_and(is_refused);
         if !refused && secret.annotations().get(OWNER) == Some(&owner.to_string()) {
             return Ok(());
         }
