@@ -48,7 +48,7 @@ impl Standing {
         let Self { accepted, found } = self;
         format!(
             "the ArangoCluster {cluster} leads to the deployment {found}, and it led to {accepted} before: nothing is \
-             taken away there until this is meant to be so; set its annotation {ACCEPT} to {found}, or put its endpoints \
+             taken away or taken over there until this is meant to be so; set its annotation {ACCEPT} to {found}, or put its endpoints \
              right"
         )
     }

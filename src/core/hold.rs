@@ -141,7 +141,7 @@ reasons! {
     /// The account is never managed: `root`, or the one that the operator itself connects with.
     #[next = "Delete the resource and declare another user."]
     Protected: NeedsAPerson, Woken;
-    /// The ArangoCluster leads to another deployment than before: nothing is taken away there until a person accepts it.
+    /// The ArangoCluster leads to another deployment than before: nothing is taken away there, and nothing that exists is changed, until a person accepts it.
     #[next = "If that is meant, set the annotation arango-operator.dev/accept-deployment of the ArangoCluster to the identity in its status; otherwise correct spec.endpoints."]
     DeploymentChanged: NeedsAPerson, Woken;
     /// The connection's account may not do this, or the `ArangoCluster` is in another namespace and doesn't lend it.

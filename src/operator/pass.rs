@@ -148,6 +148,12 @@ async fn look_after<K: Kind>(
         .for_owner(resource, removes)
         .with_binding(delivery.map(|delivery| delivery.secret));
     let mut outcome = drive::<K, _>(&connection.server, &secrets, look, target, stored).await?;
+    if outcome.origin.is_none() && outcome.verdict.reason == Reason::DeploymentChanged {
+        // Nothing was decided here: what is known of the deployment before stays known.
+        stored.is_on(None);
+        let hold = Hold::new(outcome.verdict.reason, outcome.verdict.message);
+        return hold_back::<K>(context, stored, hold).await;
+    }
     if !outcome.verdict.is_ready() && !outcome.existed && !outcome.touched && stored.only_claims() {
         stored.retract().await?;
         outcome.origin = None;

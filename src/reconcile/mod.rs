@@ -206,6 +206,14 @@ pub async fn drive<K: Kind, J: Journal<K>>(
         }
         return Ok(outcome);
     }
+    if deleting.is_none()
+        && !begun
+        && existed
+        && writes::<K>(&allowed)
+        && let Err(hold) = server.may_take_over(&K::describe(desired))
+    {
+        return Ok(outcome.held_by(hold));
+    }
     if allowed.takes_away()
         && let Err(hold) = server.may_take_away().await
     {
@@ -288,12 +296,16 @@ async fn withheld<K: Kind>(
     observes: bool,
     allowed: &Allowed<K::Action>,
 ) -> Option<Reason> {
-    let writes = allowed.plan.steps.iter().any(|step| K::is_on_server(&step.action));
     if observes {
         Some(Reason::ActionsPending)
-    } else if writes && read_only::is_on(server, look).await {
+    } else if writes::<K>(allowed) && read_only::is_on(server, look).await {
         Some(Reason::ServerReadOnly)
     } else {
         None
     }
+}
+
+/// Whether anything of it would be written to the server.
+fn writes<K: Kind>(allowed: &Allowed<K::Action>) -> bool {
+    allowed.plan.steps.iter().any(|step| K::is_on_server(&step.action))
 }

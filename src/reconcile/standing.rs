@@ -98,6 +98,16 @@ impl Server {
         self.stands.known.lock().as_ref().map(|known| Arc::clone(&known.standing.found))
     }
 
+    /// Whether what is there already, and was not looked after there, may be changed: not on a deployment that answers in
+    /// the place of another, since a password or a level that somebody else has set is lost with the first write.
+    pub fn may_take_over(&self, what: &str) -> Result<(), Hold> {
+        let Some(known) = self.stands.known.lock().clone() else { return Ok(()) };
+        known.accepted().map_err(|hold| Hold {
+            message: format!("the {what} is there already and is left as it is: {}", hold.message),
+            ..hold
+        })
+    }
+
     /// Whether something may be taken away. A deployment that answers in the place of another loses nothing until a
     /// person says that this is meant; and who answers is asked anew, for that may have changed a moment ago.
     pub async fn may_take_away(&self) -> Result<(), Hold> {
