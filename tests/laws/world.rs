@@ -61,12 +61,15 @@ pub(crate) struct World {
     instance: Option<&'static str>,
 }
 
+/// The next password, and the wish that was fulfilled last.
+type Replaced = (Option<String>, Option<String>);
+
 /// The Secrets of one namespace: by name, the password and how often it was written.
 #[derive(Default)]
 pub(crate) struct Vault {
     pub(crate) passwords: Mutex<BTreeMap<String, (String, u32)>>,
-    /// By name, the next password and the wish that was fulfilled last.
-    pub(crate) replaced: Mutex<BTreeMap<String, (Option<String>, Option<String>)>>,
+    /// By name, what a rotation left there.
+    pub(crate) replaced: Mutex<BTreeMap<String, Replaced>>,
     fuse: Arc<Mutex<Fuse>>,
 }
 

@@ -137,7 +137,7 @@ async fn other_endpoints_are_taken_up_without_a_restart() {
     world.apply(&second.manifest_for(("root", "another password"), "drift: {interval: 1s}")).await;
     world.apply(&database("depot", "")).await;
     world.ready(&[CLUSTER, "arangodatabase/depot"]).await;
-    assert_eq!(second.databases_inside().contains(&"depot".to_owned()), true);
+    assert!(second.databases_inside().contains(&"depot".to_owned()));
     assert_eq!(first.databases_inside(), ["shop"], "the one before is left alone");
     let endpoint = status(&world).await["coordinators"][0]["endpoint"].as_str().unwrap().to_owned();
     assert_eq!(endpoint.trim_end_matches('/'), second.stand_in.endpoints()[0]);

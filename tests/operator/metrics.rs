@@ -75,7 +75,7 @@ async fn every_metric_is_documented_appears_and_counts_what_was_done() {
     world.kubectl(&["annotate", "arangouser/bob", "arango-operator.dev/release=true"]).await.unwrap();
     world.delete(&["arangouser/bob"]).await;
     server.stand_in.stop_coordinator(1).await.unwrap();
-    let dead = server.stand_in.endpoints()[1].to_string();
+    let dead = server.stand_in.endpoints()[1].clone();
 
     let samples = eventually("a request to the dead coordinator failed", async || {
         let samples = scrape(&world).await;

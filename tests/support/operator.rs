@@ -116,8 +116,8 @@ impl Operator {
         let mut text = String::new();
         for path in ["livez", "readyz", "metrics", ""] {
             let answer = self.http.get(format!("{}/{path}", self.health)).send().await.unwrap();
-            text += &format!("{:?}", answer.headers());
-            text += &answer.text().await.unwrap();
+            let headers = format!("{:?}", answer.headers());
+            text.extend([headers, answer.text().await.unwrap()]);
         }
         text
     }
