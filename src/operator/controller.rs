@@ -246,7 +246,7 @@ async fn reconcile<K: Kind>(
         return Ok(Action::await_change());
     }
     let resource_ref = Ref { kind: K::NAME, id: id_of(&*resource) };
-    context.wakes.begun(&resource_ref);
+    let asked = context.wakes.begun(&resource_ref);
     let started = Instant::now();
     let Some(resource) = shared.latest(&resource_ref.id) else {
         // Gone since the pass was asked for: what it was is no reason to do anything.
@@ -255,7 +255,7 @@ async fn reconcile<K: Kind>(
     };
     let Id { namespace, name } = &resource_ref.id;
     let span = debug_span!("pass", kind = K::NAME, %namespace, object = %name);
-    let pass = pass::pass::<K>(&shared, &resource_ref, &resource).instrument(span);
+    let pass = pass::pass::<K>(&shared, &resource_ref, &resource, asked).instrument(span);
     let result = timeout(DEADLINE, pass).await;
     let seconds = started.elapsed().as_secs_f64();
     let next = match result {

@@ -51,15 +51,16 @@ pub enum Next {
     Retry(Reason),
 }
 
-/// One pass.
+/// One pass. `asked`: when it was asked for.
 pub async fn pass<K: Kind>(
     shared: &KindContext<K>,
     resource_ref: &Ref,
     resource: &K::Resource,
+    asked: Option<Instant>,
 ) -> Result<Next, StoreError> {
     let mut stored = Stored::<K::Resource>::new(&shared.context, resource.clone());
     stored.by_status_alone = is_foreign::<K>(resource);
-    let next = look_after(shared, resource_ref, resource, &mut stored).await;
+    let next = look_after(shared, (resource_ref, asked), resource, &mut stored).await;
     // The write that releases a deleted resource leaves the version as it was.
     if stored.resource.meta().resource_version != resource.meta().resource_version
         || stored.resource.finalizers() != resource.finalizers()
@@ -75,7 +76,7 @@ pub async fn pass<K: Kind>(
 #[allow(clippy::too_many_lines, reason = "the steps of one pass, in their order")]
 async fn look_after<K: Kind>(
     shared: &KindContext<K>,
-    resource_ref: &Ref,
+    (resource_ref, called): (&Ref, Option<Instant>),
     resource: &K::Resource,
     stored: &mut Stored<'_, K::Resource>,
 ) -> Result<Next, StoreError> {
@@ -129,7 +130,10 @@ async fn look_after<K: Kind>(
     let look = if asked {
         Look { since: Instant::now(), removing: false }
     } else {
-        look(context, resource_ref, &connection, was_compared)
+        // Whoever applies a spec has seen what is there: nothing is decided on what was read before that.
+        let called = called.filter(|_| status.is_none_or(|status| status.observed_generation != generation));
+        let look = look(context, resource_ref, &connection, was_compared);
+        Look { since: called.map_or(look.since, |called| look.since.max(called)), ..look }
     };
     let started = Instant::now();
     // The finalizer comes before the first write, also where an adopted object is to be removed only since lately.

@@ -2,8 +2,9 @@
 //! longer than there are resources.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeSet, HashMap},
     sync::Arc,
+    time::Instant,
 };
 
 use futures::{Stream, stream};
@@ -16,8 +17,8 @@ use super::index::{Id, Ref};
 #[derive(Debug, Default)]
 struct Queue {
     waiting: Mutex<BTreeSet<Id>>,
-    /// Those that were asked for and have not had their turn yet, whoever holds them meanwhile: for the metrics.
-    asked: Mutex<HashSet<Id>>,
+    /// Those that were asked for and have not had their turn yet, whoever holds them meanwhile, and since when.
+    asked: Mutex<HashMap<Id, Instant>>,
     filled: Notify,
 }
 
@@ -37,7 +38,7 @@ impl Wakes {
     pub fn wake(&self, resources: impl IntoIterator<Item = Ref>) {
         for Ref { kind, id } in resources {
             if let Some(queue) = self.queues.get(kind) {
-                queue.asked.lock().insert(id.clone());
+                queue.asked.lock().entry(id.clone()).or_insert_with(Instant::now);
                 queue.waiting.lock().insert(id);
                 queue.filled.notify_one();
             }
@@ -47,22 +48,20 @@ impl Wakes {
     /// A watch asks for a look at a resource.
     pub fn asked(&self, kind: &'static str, id: Id) {
         if let Some(queue) = self.queues.get(kind) {
-            queue.asked.lock().insert(id);
+            queue.asked.lock().insert(id, Instant::now());
         }
     }
 
-    /// A resource has its turn.
-    pub fn begun(&self, resource: &Ref) {
-        if let Some(queue) = self.queues.get(resource.kind) {
-            queue.asked.lock().remove(&resource.id);
-        }
+    /// A resource has its turn. Tells when it was asked for, if it was.
+    pub fn begun(&self, resource: &Ref) -> Option<Instant> {
+        self.queues.get(resource.kind)?.asked.lock().remove(&resource.id)
     }
 
     /// How many of each kind wait for their turn, of those that are still there.
     pub fn depths(&self, is_there: impl Fn(&Ref) -> bool) -> Vec<(&'static str, usize)> {
         let depth = |(kind, queue): (&&'static str, &Arc<Queue>)| {
             let mut asked = queue.asked.lock();
-            asked.retain(|id| is_there(&Ref { kind, id: id.clone() }));
+            asked.retain(|id, _| is_there(&Ref { kind, id: id.clone() }));
             (*kind, asked.len())
         };
         self.queues.iter().map(depth).collect()
