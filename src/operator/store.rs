@@ -255,8 +255,9 @@ impl<D: Declaration> Stored<'_, D> {
     /// makes by hand in the meantime would be taken for ours.
     pub async fn retract(&mut self) -> Result<(), StoreError> {
         if self.by_status_alone {
-            // The status follows.
-            return self.release().await;
+            self.release().await?;
+            let status = self.resource.status().cloned().unwrap_or_default();
+            return self.write_status(Status { origin: None, memory: D::Memory::default(), ..status }).await;
         }
         self.patch(|resource| {
             let left: Vec<_> = resource.finalizers().iter().filter(|f| *f != FINALIZER).collect();

@@ -192,7 +192,9 @@ pub async fn drive<K: Kind, J: Journal<K>>(
     match by_mark::<K>(desired, &found, &memory, origin, deleting) {
         Err(hold) => return Ok(outcome.held_by(hold)),
         Ok(Some(claimed)) => {
-            (origin, begun, owned) = (Some(claimed), false, false);
+            // Who may not take it over owns nothing.
+            origin = outcome.denied.is_none().then_some(claimed);
+            (begun, owned) = (false, false);
             outcome.origin = origin;
         }
         Ok(None) => {}

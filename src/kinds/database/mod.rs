@@ -169,8 +169,12 @@ async fn carry_out(server: &Server, action: &plan::Action) -> Result<(), Execute
     match action {
         plan::Action::Create(name, options) => {
             match server.client.create_database(name, &wire(options)).await {
-                // Made by somebody else since we looked, or by us in a request whose answer was lost.
-                Err(error) if error.class() == Class::Exists => {}
+                // Made by somebody else since we looked: a closer look decides whether it is taken over. One of ours whose
+                // answer was lost is settled by the client.
+                Err(error) if error.class() == Class::Exists => {
+                    server.forget::<Databases>(&());
+                    return Err(error.into());
+                }
                 other => other?,
             }
             server.forget::<OptionsOf>(name);
