@@ -25,9 +25,8 @@ use crate::{
     reconcile::{Look, Target, drive, snapshot::SETTLING},
 };
 
-/// How old what is known of a server may be for a resource that has just changed. Long enough that one reading serves
-/// many of a burst, and shorter than it takes a person to make something by hand and then to apply a manifest of it.
-pub(super) const FRESH: Duration = Duration::from_millis(100);
+/// How old what is known of a server may be where no new spec asks for a look.
+pub(super) const FRESH: Duration = Duration::from_secs(1);
 
 /// A resource that has just been applied and waits for another one that was applied with it says so only after this
 /// time: most such waits are over by then, and two writes are saved.

@@ -243,7 +243,8 @@ async fn a_restart_in_between_keeps_the_holder() {
         world.neighbours[0].ready(&["arangodatabase/shop"]).await;
         world.condition("arangodatabase/another", "False", "Conflict").await;
         assert!(server.writes().is_empty(), "{:?}", server.writes());
-        assert_eq!(world.operator().count(&["arangooperator_kubernetes_writes_total"]).await, 0);
+        let writes = ["arangooperator_kubernetes_writes_total", "ArangoDatabase"];
+        assert_eq!(world.operator().count(&writes).await, 0);
     }
     // Gone while nobody watches: what is there at the next start decides.
     world.take_operator().kill().await;

@@ -264,6 +264,12 @@ async fn an_unchanged_fleet_with_everything_that_can_be_declared_causes_no_write
     server.make_collection("shop", "orders").await;
     world.ready(&["arangopermission/alice-shop", "arangopermission/bob-shop"]).await;
     world.condition("arangodatabase/observed", "False", "ActionsPending").await;
+    // Counts are written at most once in ten seconds, the last ones a while after what they count.
+    eventually("everything is counted", async || {
+        let managed = world.object("arangocluster/prod").await["status"]["managed"].clone();
+        if managed["permissions"] == 6 && managed["users"] == 3 { Ok(()) } else { Err(managed) }
+    })
+    .await;
     server.stand_in.clear_requests();
     compared(&server, 2).await;
 

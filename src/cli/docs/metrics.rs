@@ -13,11 +13,13 @@ pub const LABELS: &[(&str, &[&str])] = &[
     ("drift_repaired", &["kind"]),
     ("kubernetes_writes", &["kind", "what"]),
     ("left_behind", &["kind"]),
+    ("maintenance", &["state"]),
     ("objects", &["kind", "ready", "reason"]),
     ("queue_depth", &["kind"]),
     ("reconcile_duration_seconds", &["kind"]),
     ("reconciles", &["kind", "reason"]),
     ("snapshot_age_seconds", &["cluster"]),
+    ("unmanaged", &["kind"]),
 ];
 
 /// What each label says.
@@ -35,6 +37,7 @@ const MEANINGS: &[(&str, &str)] = &[
     ("verb", "`create`, `delete`, `update`, `grant`, `revoke`, `restore`, `generate`, `other`"),
     ("version", "the program's version"),
     ("what", "what was written: a status, a finalizer, a claim, an Event, a Secret"),
+    ("state", "`on`; `long_running`, which are `on` as well; `undone`"),
 ];
 
 /// The prefix of all names.
