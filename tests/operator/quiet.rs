@@ -287,8 +287,8 @@ async fn an_unchanged_fleet_with_everything_that_can_be_declared_causes_no_write
     assert!(server.writes().is_empty(), "{:?}", server.writes());
     assert_eq!(world.versions().await, versions);
     assert_eq!(world.operator().count(&writes).await, written);
-    // Users, databases, each user's rights, his `*/*`, and the options of each database.
-    let expected = 2 + 2 + 2 + names.len();
+    // Users, databases, each user's rights, his `*/*`, the options of each database, and the cluster's health.
+    let expected = 2 + 2 + 2 + names.len() + 1;
     let total: usize = counts[..INTERVALS].iter().sum();
     assert!(total <= INTERVALS * expected, "{total} reads in {INTERVALS} intervals: {counts:?}");
 
