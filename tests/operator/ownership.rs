@@ -1,8 +1,5 @@
 //! One object, one owner; accounts that are never managed; passwords that are made.
 
-use reqwest::Method;
-use serde_json::json;
-
 use crate::support::{
     PATIENCE, ROOT_PASSWORD, Server, World, eventually, permission, resource, secret, user,
     user_with_password, within,
