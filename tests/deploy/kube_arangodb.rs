@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{
     KUBE_ARANGODB,
-    machine::{Machine, Operator, eventually, repository, used},
+    machine::{Machine, Operator, Right, eventually, repository, used},
     ready, rights, rights_everywhere, rights_of, stop,
 };
 
