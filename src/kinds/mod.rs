@@ -267,8 +267,8 @@ pub trait Kind: Sized + Send + Sync + 'static {
     }
 
     /// What is written into a Secret for applications while the resource is Ready, if it asks for that.
-    fn delivery(_resource: &Self::Resource, _desired: &Self::Desired) -> Result<Option<Delivery>, Hold> {
-        Ok(None)
+    fn delivery(_desired: &Self::Desired) -> Option<&Delivery> {
+        None
     }
 
     /// Where the memory keeps what was written there; nothing for a kind that never asks.

@@ -33,7 +33,7 @@ use super::{
     maintenance::{end_maintenance, look_after},
     own_password::ask_or_catch_up,
     reach::needs,
-    store::{StoreError, Stored},
+    store::{StoreError, Stored, now},
     tell::call_for_a_person_about,
     watch::{known_in, watch},
 };
@@ -277,7 +277,7 @@ async fn pass(
         }
     };
 
-    let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let now = now();
     let ready = verdict.is_ready();
     call_for_a_person_about(context, cluster, &before, verdict.said().chain(looked.said.clone())).await;
     status.maintenance.clone_from(&looked.status);
@@ -288,7 +288,7 @@ async fn pass(
     let said_now = said_now.chain(looked.said.clone());
     status.conditions = conditions(&before.conditions, said_now, generation, &now);
     stored.write_status(status).await?;
-    context.written.wrote(cluster, stored.resource);
+    context.written.wrote(stored.resource, || Some(cluster));
     let again = [looked.again, inspected.again].into_iter().flatten().min();
     context.carry_out_maintenance(resource, looked);
     if ready && !was_ready {

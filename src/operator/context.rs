@@ -41,7 +41,7 @@ use super::{
 use crate::{
     arango::Route,
     core::{Hold, Reason},
-    kinds::{Lookup, Place, permission::crd::ArangoPermission},
+    kinds::{Lookup, Place, cluster::crd::ArangoCluster, permission::crd::ArangoPermission},
     reconcile::Deployments,
 };
 
@@ -101,7 +101,7 @@ pub struct Context {
     /// The metrics.
     pub metrics: Metrics,
     /// What we wrote to ArangoClusters.
-    pub written: Written,
+    pub written: Written<ArangoCluster>,
     /// Maintenance that is being switched.
     pub maintenance: Maintenances,
     /// What the connections to one deployment share.

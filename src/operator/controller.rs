@@ -1,6 +1,6 @@
 //! One controller for every kind that declares something on a server: watch, queue, pass, status.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use futures::{StreamExt, TryStreamExt, future, stream::BoxStream};
 use kube::{
@@ -13,7 +13,6 @@ use kube::{
         watcher::{self, Event},
     },
 };
-use parking_lot::Mutex;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, debug_span, info, warn};
@@ -24,6 +23,7 @@ use super::{
     pass::{self, Next},
     store::StoreError,
     watch::{known_in, watch},
+    written::Written,
 };
 use crate::{
     core::backoff,
@@ -76,49 +76,23 @@ pub struct KindContext<K: Kind> {
     pub context: Arc<Context>,
     /// The cache.
     pub store: Store<K::Resource>,
-    written: Written<K>,
+    written: Arc<Written<K::Resource>>,
 }
 
-/// What we wrote and the cache has not seen yet.
-type Written<K> = Arc<Mutex<HashMap<Id, <K as Kind>::Resource>>>;
-
 impl<K: Kind> KindContext<K> {
-    /// The newest state of a resource that is known: the cache's, or what we wrote last. A pass on a state before our
-    /// own last write would do the same again.
+    /// The newest state of a resource that is known: the cache's, or what we wrote last.
     pub fn latest(&self, id: &Id) -> Option<Arc<K::Resource>> {
-        let cached = self.cached(id)?;
-        match self.written.lock().get(id) {
-            Some(ours) if is_newer(ours, &*cached) => Some(Arc::new(ours.clone())),
-            _ => Some(cached),
-        }
+        Some(self.written.latest(self.cached(id)?))
     }
 
     /// Keeps what we wrote until the cache has seen it.
     pub fn wrote(&self, id: &Id, resource: K::Resource) {
-        let mut written = self.written.lock();
-        // Under the lock that the watch takes too: it may have seen the write already.
-        if self.cached(id).is_some_and(|cached| is_newer(&resource, &*cached)) {
-            written.insert(id.clone(), resource);
-        }
+        self.written.wrote(resource, || self.cached(id));
     }
 
     fn cached(&self, id: &Id) -> Option<Arc<K::Resource>> {
         self.store.get(&ObjectRef::new(&id.name).within(&id.namespace))
     }
-}
-
-/// Whether our copy is a later state of the same object. Resource versions are compared as numbers, which they are
-/// in every API server on etcd; where one isn't, the cache is believed. The write that takes off the last finalizer
-/// of a deleted object is answered with the version before it.
-pub(super) fn is_newer<R: Resource>(ours: &R, cached: &R) -> bool {
-    let version =
-        |resource: &R| resource.meta().resource_version.as_ref().and_then(|v| v.parse::<u64>().ok());
-    ours.meta().uid == cached.meta().uid
-        && matches!(
-            (version(ours), version(cached)),
-            (Some(our), Some(their))
-                if our > their || our == their && ours.finalizers().len() < cached.finalizers().len()
-        )
 }
 
 /// Says what a resource needs and declares.
@@ -171,7 +145,7 @@ pub(super) fn asked<K: kube::Resource>(resource: &K) -> Option<u64> {
 fn events<K: Kind>(
     context: &Arc<Context>,
     writer: Writer<K::Resource>,
-    written: Written<K>,
+    written: Arc<Written<K::Resource>>,
 ) -> BoxStream<'static, Result<K::Resource, watcher::Error>> {
     let watched = watch(context, known_in(writer.as_reader()));
     let (context, triggered) = (Arc::clone(context), Arc::clone(context));
@@ -182,11 +156,7 @@ fn events<K: Kind>(
         .inspect(move |event| match event {
             Ok(Event::Apply(resource) | Event::InitApply(resource)) => {
                 let resource_ref = Ref { kind: K::NAME, id: id_of(resource) };
-                let mut written = written.lock();
-                if written.get(&resource_ref.id).is_some_and(|ours| !is_newer(ours, resource)) {
-                    written.remove(&resource_ref.id);
-                }
-                drop(written);
+                written.seen(resource);
                 let is_new = context.last_checked(&resource_ref).is_none();
                 index_now::<K>(&context, resource);
                 if is_new {
@@ -195,12 +165,12 @@ fn events<K: Kind>(
             }
             Ok(Event::Delete(resource)) => {
                 let id = id_of(resource);
-                written.lock().remove(&id);
+                written.forget(&id);
                 context.forget(&Ref { kind: K::NAME, id });
             }
             Ok(Event::InitDone) => {
                 for gone in context.forget_absent(K::NAME) {
-                    written.lock().remove(&gone.id);
+                    written.forget(&gone.id);
                 }
                 context.cache_is_filled(K::NAME);
             }
@@ -216,7 +186,7 @@ fn events<K: Kind>(
 /// Runs the controller of one kind until it is told to stop and its passes have ended.
 pub async fn run<K: Kind>(context: Arc<Context>, watched: Watched<K>, stop: CancellationToken) {
     let Watched { store, writer } = watched;
-    let written = Written::<K>::default();
+    let written = Arc::<Written<K::Resource>>::default();
     let trigger = events::<K>(&context, writer, Arc::clone(&written));
     let wakes = context.wakes.stream(K::NAME);
     let shared = Arc::new(KindContext::<K> { context: Arc::clone(&context), store: store.clone(), written });

@@ -4,7 +4,7 @@ use super::{
     connections::{disconnect, key},
     context::Context,
     index::Ref,
-    store::{StoreError, Stored},
+    store::{StoreError, Stored, now},
 };
 use crate::{
     core::{Hold, Reason, Verdict, condition::conditions},
@@ -40,7 +40,7 @@ pub async fn refuse(context: &Context, resource: &Ref, cluster: &ArangoCluster) 
     );
     let generation = cluster.metadata.generation.unwrap_or_default();
     let before = cluster.status.clone().unwrap_or_default();
-    let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let now = now();
     let conditions = conditions(&before.conditions, Verdict::from(hold).said(), generation, &now);
     stored.write_status(ClusterStatus { observed_generation: generation, conditions, ..before }).await
 }

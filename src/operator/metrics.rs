@@ -2,6 +2,7 @@
 
 mod book;
 mod census;
+pub mod gauges;
 mod traffic;
 
 use prometheus_client::{
@@ -12,9 +13,10 @@ use prometheus_client::{
 pub use self::{
     book::{Book, Described},
     census::{Census, Count, count},
+    gauges::Gauges,
     traffic::Traffic,
 };
-use super::{context::Context, gauges::Gauges};
+use super::context::Context;
 
 /// A kind.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]

@@ -15,7 +15,6 @@ pub mod controller;
 pub mod deployments;
 pub mod drift;
 pub mod elsewhere;
-pub mod gauges;
 pub mod health;
 pub mod index;
 pub mod inspect;

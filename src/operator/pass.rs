@@ -15,7 +15,7 @@ use super::{
     index::{Id, Key, Ref, id_of},
     removal,
     secrets::NamespaceSecrets,
-    store::{StoreError, Stored},
+    store::{StoreError, Stored, now},
     tell::{call_for_a_person, tell},
     undeclared,
 };
@@ -147,10 +147,9 @@ async fn look_after<K: Kind>(
     let begun = origin.is_some();
     let target = Target { desired: &desired, memory, origin, deleting: None, begun, policy, access: &access };
     let removes = K::consent(resource, origin.or(Some(Origin::Created))) == Consent::Remove;
-    let delivery = K::delivery(resource, &desired).ok().flatten();
     let secrets = NamespaceSecrets::new(context, namespace)
         .for_owner(resource, removes)
-        .with_binding(delivery.map(|delivery| delivery.secret));
+        .with_binding(K::delivery(&desired).map(|delivery| delivery.secret.clone()));
     let mut outcome = drive::<K, _>(&connection.server, &secrets, look, target, stored).await?;
     if outcome.origin.is_none() && outcome.verdict.reason == Reason::DeploymentChanged {
         // Nothing was decided here: what is known of the deployment before stays known.
@@ -240,8 +239,7 @@ fn may_go_on<'a, K: Kind>(
 }
 
 /// Whether nobody has looked at the ArangoCluster yet, or asked which deployment it leads to. After a start that is so
-/// for a moment, and what was Ready before
-/// must not be said to be waiting: its next look wakes the resource.
+/// for a moment, and what was Ready before must not be said to be waiting: its next look wakes the resource.
 pub(super) fn is_unknown(context: &Context, cluster: &Id) -> bool {
     match context.connection(cluster) {
         Some(connected) => connected.server.standing().is_none() && connected.trouble().is_none(),
@@ -278,9 +276,9 @@ fn is_asked_for<K: Kind>(resource: &K::Resource) -> bool {
     asked.is_some() && asked != resource.status().and_then(|status| status.reconcile_at.clone())
 }
 
-/// How old what is known may be. A resource that was compared to the end and is compared with its server because the deployment's
-/// interval is over takes what was read since then, so that one reading serves all; whatever else takes what is
-/// fresh.
+/// How old what is known may be. A resource that was compared to the end and is compared with its server because the
+/// deployment's interval is over takes what was read since then, so that one reading serves all; whatever else takes
+/// what is fresh.
 fn look(context: &Context, resource: &Ref, connection: &Connected, was_compared: bool) -> Look {
     let tick = connection.last_tick();
     let fresh = Instant::now().checked_sub(FRESH).unwrap_or(tick);
@@ -325,7 +323,7 @@ pub(super) async fn write<K: Kind>(
 ) -> Result<(), StoreError> {
     let generation = stored.resource.meta().generation.unwrap_or_default();
     let old = stored.resource.status().cloned().unwrap_or_default();
-    let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let now = now();
     let status = Status {
         observed_generation: generation,
         conditions: conditions(&old.conditions, verdict.said(), generation, &now),

@@ -18,6 +18,7 @@ use tracing::warn;
 use super::{
     context::Context,
     index::{Id, Key, id_of},
+    written::version_number,
 };
 use crate::{
     core::{Hold, Reason},
@@ -72,11 +73,10 @@ impl SecretVersions {
     }
 }
 
-/// Whether it is an earlier version of the same Secret. Compared as numbers, which versions are in every API server on
-/// etcd; where one isn't, what comes last counts.
+/// Whether it is an earlier version of the same Secret. Where one is no number, what comes last counts.
 fn is_before((uid, version): &Version, (known_uid, known): &Version) -> bool {
-    let number = |version: &str| version.parse::<u64>().ok();
-    uid == known_uid && matches!((number(version), number(known)), (Some(new), Some(known)) if new < known)
+    uid == known_uid
+        && matches!((version_number(version), version_number(known)), (Some(new), Some(known)) if new < known)
 }
 
 /// The version of a Secret.

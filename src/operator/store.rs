@@ -331,6 +331,11 @@ impl<K: Kind> Journal<K> for Stored<'_, K::Resource> {
     }
 }
 
+/// The time as conditions have it: in UTC, by the second.
+pub fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
 /// Whether the API server answered with that status.
 pub fn is(error: &kube::Error, code: u16) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == code)

@@ -155,8 +155,8 @@ pub async fn drive<K: Kind, J: Journal<K>>(
             Some(_) => K::removal(desired, &found, &memory),
         };
         // What was claimed to be made and was made by somebody else is adopted like anything that is found.
-        let unmade = matches!(by_mark::<K>(desired, &found, &memory, origin, deleting), Ok(Some(_)));
-        let adopts = K::exists(&found) && (!owned || unmade);
+        let marked = by_mark::<K>(desired, &found, &memory, origin, deleting);
+        let adopts = K::exists(&found) && (!owned || matches!(marked, Ok(Some(_))));
         let mut allowed = allow(plan, deleting);
         let mut denied = None;
         let waits = allowed.plan.steps.is_empty() && allowed.plan.hold.is_some();
@@ -169,17 +169,17 @@ pub async fn drive<K: Kind, J: Journal<K>>(
             let case = Case { subject, adopts, deleting: deleting.is_some(), before: &before, after: &after };
             denied = deny(&mut allowed, access.judge(&case));
         }
-        Ok((found, allowed, denied))
+        Ok((found, marked, allowed, denied))
     };
     let observes = deleting.is_none() && policy == DriftPolicy::Observe;
     let looked = match plan(look).await {
         // What is taken away may take along what came since the look: such a plan is made again from a closer one.
-        Ok((_, allowed, _)) if !look.removing && !observes && allowed.takes_away() => {
+        Ok((_, _, allowed, _)) if !look.removing && !observes && allowed.takes_away() => {
             plan(Look { removing: true, ..look }).await
         }
         other => other,
     };
-    let (found, mut allowed, denied) = match looked {
+    let (found, marked, mut allowed, denied) = match looked {
         Ok(looked) => looked,
         Err(error) => {
             let doing = format!("look at the {}", K::describe(desired));
@@ -189,7 +189,7 @@ pub async fn drive<K: Kind, J: Journal<K>>(
     let existed = K::exists(&found);
     outcome.existed = existed;
     outcome.denied = denied;
-    match by_mark::<K>(desired, &found, &memory, origin, deleting) {
+    match marked {
         Err(hold) => return Ok(outcome.held_by(hold)),
         Ok(Some(claimed)) => {
             // Who may not take it over owns nothing.

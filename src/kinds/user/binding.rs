@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
-use super::crd::{ArangoUser, ConnectionSecret, SecretKeyRef, SecretVersion, UserMemory, password_key};
+use super::crd::{ConnectionSecret, SecretKeyRef, SecretVersion, UserMemory, password_key};
 use crate::{
     arango::Endpoint,
     core::{
@@ -87,11 +87,12 @@ impl<'a> Delivered<'a> {
     }
 }
 
-/// Reads the spec; nothing if no Secret is asked for.
-pub fn delivery(resource: &ArangoUser, desired: &super::plan::Desired) -> Result<Option<Delivery>, Hold> {
-    let Some(ConnectionSecret { name, database, template }) = &resource.spec.connection_secret else {
-        return Ok(None);
-    };
+/// Reads what is asked for, for that user with that password.
+pub fn delivery(
+    ConnectionSecret { name, database, template }: &ConnectionSecret,
+    user: &UserName,
+    password: Option<&SecretKeyRef>,
+) -> Result<Delivery, Hold> {
     let wrong = |field: &str, why: &dyn std::fmt::Display| {
         Hold::invalid(format!("spec.connectionSecret.{field}: {why}"))
     };
@@ -108,7 +109,7 @@ pub fn delivery(resource: &ArangoUser, desired: &super::plan::Desired) -> Result
             Variable::Database if database.is_none() => {
                 Some("$(database) needs connectionSecret.database; set it".to_owned())
             }
-            Variable::Password if desired.password.is_none() => {
+            Variable::Password if password.is_none() => {
                 Some("$(password) is not known, since spec.password is not set; set it".to_owned())
             }
             _ => None,
@@ -118,14 +119,13 @@ pub fn delivery(resource: &ArangoUser, desired: &super::plan::Desired) -> Result
         }
         texts.insert(key.clone(), text);
     }
-    let password = desired.password.as_ref().map(|source| source.secret.clone());
-    Ok(Some(Delivery {
+    Ok(Delivery {
         secret: name.clone(),
-        password,
-        user: desired.name.clone(),
+        password: password.cloned(),
+        user: user.clone(),
         database,
         template: texts,
-    }))
+    })
 }
 
 /// Why a template's key can't be one.
@@ -237,8 +237,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::core::Id;
-    use crate::{core::Reason, kinds::user::plan};
+    use crate::{
+        core::{Id, Reason},
+        kinds::user::{crd::ArangoUser, plan},
+    };
 
     fn user(spec: &Value) -> ArangoUser {
         let mut all = json!({"clusterRef": {"name": "c"}, "connectionSecret": {"name": "app"}});
@@ -250,8 +252,7 @@ mod tests {
 
     fn try_delivery(spec: &Value) -> Result<Delivery, Hold> {
         let resource = user(spec);
-        let desired = plan::desired(&resource.spec, Id::new("shop", "alice"), None).unwrap();
-        delivery(&resource, &desired).map(Option::unwrap)
+        plan::desired(&resource.spec, Id::new("shop", "alice"), None).map(|desired| desired.delivery.unwrap())
     }
 
     fn reach(endpoints: &[&str], authority: Option<&str>) -> Whereabouts {

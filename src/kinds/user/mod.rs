@@ -88,9 +88,7 @@ impl Kind for User {
     fn desired(resource: &ArangoUser, _: &dyn Lookup) -> Result<plan::Desired, Hold> {
         let id = Id::new(resource.metadata.namespace.as_deref().unwrap_or_default(), &resource.name_any());
         let rotate = resource.annotations().get(ROTATE).map(|text| cut(text.trim(), ROTATE_MAX).to_owned());
-        let desired = plan::desired(&resource.spec, id, rotate.filter(|text| !text.is_empty()))?;
-        binding::delivery(resource, &desired)?;
-        Ok(desired)
+        plan::desired(&resource.spec, id, rotate.filter(|text| !text.is_empty()))
     }
 
     fn object(desired: &plan::Desired) -> String {
@@ -112,8 +110,8 @@ impl Kind for User {
         [password, connection].into_iter().flatten().map(|name| Need::Secret(name.clone())).collect()
     }
 
-    fn delivery(resource: &ArangoUser, desired: &plan::Desired) -> Result<Option<Delivery>, Hold> {
-        binding::delivery(resource, desired)
+    fn delivery(desired: &plan::Desired) -> Option<&Delivery> {
+        desired.delivery.as_ref()
     }
 
     fn delivered(memory: &mut UserMemory) -> Option<Delivered<'_>> {

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 pub use super::action::Action;
 use super::{
+    binding::{Delivery, delivery},
     crd::{ArangoUserSpec, Password, SecretKeyRef, SecretVersion, UserMemory, password_key},
     extra,
     mark::{self, Mark, Whose},
@@ -31,6 +32,8 @@ pub struct Desired {
     pub password: Option<Source>,
     /// The wish for another password: a new one is made once for each new text.
     pub rotate: Option<String>,
+    /// What is written into a Secret for applications.
+    pub delivery: Option<Delivery>,
 }
 
 /// Where a password is.
@@ -94,7 +97,12 @@ pub fn desired(spec: &ArangoUserSpec, resource: Id, rotate: Option<String>) -> R
             return Err(Hold::invalid("exactly one of password.secretRef and password.generate must be set"));
         }
     };
-    Ok(Desired { resource, name, active: spec.active, extra: spec.extra.clone(), password, rotate })
+    let secret = password.as_ref().map(|source| &source.secret);
+    let delivery = match &spec.connection_secret {
+        Some(asked) => Some(delivery(asked, &name, secret)?),
+        None => None,
+    };
+    Ok(Desired { resource, name, active: spec.active, extra: spec.extra.clone(), password, rotate, delivery })
 }
 
 /// Why the account is never managed: `root`, and the one that the connection itself uses.

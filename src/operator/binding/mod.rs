@@ -86,16 +86,9 @@ pub async fn deliver<K: Kind>(
     }
     let goes = K::consent(resource, outcome.origin) == Consent::Remove;
     let Some(delivered) = K::delivered(&mut outcome.memory) else { return };
-    let done = match K::delivery(resource, desired) {
-        Ok(delivery) => {
-            let reference = resource.owner_ref(&()).filter(|_| goes);
-            let writer =
-                Writer { context, connection, secrets, kind: K::NAME, owner: id_of(resource), reference };
-            writer.deliver(resource, delivery.as_ref(), delivered).await
-        }
-        Err(hold) => Err(hold),
-    };
-    match done {
+    let reference = resource.owner_ref(&()).filter(|_| goes);
+    let writer = Writer { context, connection, secrets, kind: K::NAME, owner: id_of(resource), reference };
+    match writer.deliver(resource, K::delivery(desired), delivered).await {
         Ok(None) => {}
         Ok(Some(remark)) => outcome.verdict.message += &remark,
         Err(hold) => outcome.verdict = hold.into(),

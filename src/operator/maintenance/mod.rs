@@ -22,8 +22,8 @@ use super::{
     asks::Asks,
     connections::ask,
     context::Context,
-    gauges::State,
     index::{Id, Ref},
+    metrics::gauges::State,
     store::{StoreError, Stored},
 };
 use crate::{
@@ -165,7 +165,7 @@ pub async fn end_maintenance(
     status.maintenance.clone_from(&looked.status);
     status.conditions.retain(|condition| condition.type_ != CONDITION);
     stored.write_status(status).await?;
-    context.written.wrote(cluster, stored.resource.clone());
+    context.written.wrote(stored.resource.clone(), || Some(cluster));
     context.carry_out_maintenance(resource, looked);
     Ok(running)
 }

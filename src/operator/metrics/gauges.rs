@@ -9,8 +9,11 @@ use prometheus_client::{
     metrics::{family::Family, gauge::Gauge},
 };
 
-use super::{index::Id, metrics::Book};
-use crate::kinds::{Kind, cluster::status::Unmanaged, database::Database, user::User};
+use super::Book;
+use crate::{
+    core::Id,
+    kinds::{Kind, cluster::status::Unmanaged, database::Database, user::User},
+};
 
 /// What there is so many of.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
