@@ -10,6 +10,8 @@
     reason = "the helpers of tests fail as tests do"
 )]
 
+#[path = "../installed/mod.rs"]
+mod installed;
 mod tools;
 
 use std::{path::Path, time::Duration};
@@ -17,7 +19,7 @@ use std::{path::Path, time::Duration};
 use arango_operator::stand_in::{Options, StandIn};
 use tokio::process::Command;
 
-use tools::run;
+use installed::run;
 
 const ROOT_PASSWORD: &str = "the password of root";
 /// As long as the drivers' libraries want it.
@@ -104,7 +106,7 @@ async fn a_flow_that_does_not_get_in_fails() {
     let deployment = Deployment::single().await;
     let mut command = deployment.script(python, "python_arango.py");
     command.env("ARANGO_ROOT_PASSWORD", "another");
-    let (success, output) = tools::output("python_arango.py", &mut command, LIMIT).await;
+    let (success, output) = installed::output("python_arango.py", &mut command, LIMIT).await;
     assert!(!success && output.contains("[HTTP 401][ERR 11]"), "{output}");
 }
 
