@@ -128,7 +128,8 @@ impl Machine {
         let answer = accounts.create_token_request("arango-operator", &parameters, &request).await.unwrap();
         let kubeconfig = self.folder.path().join("operator.kubeconfig");
         self.plane.write_kubeconfig_for_token(&answer.status.unwrap().token, &kubeconfig).unwrap();
-        let operator = Operator::start(&kubeconfig, &self.folder.path().join("operator.log"), arguments);
+        let log = self.folder.path().join("operator.log");
+        let operator = Operator::start(&kubeconfig, namespace, &log, arguments);
         let ready = format!("{}/readyz", operator.health);
         eventually("the operator is ready", async || {
             let answer = reqwest::get(&ready).await.map_err(|error| error.to_string())?;
@@ -178,6 +179,12 @@ impl Machine {
         };
         let reviews = Api::<SubjectAccessReview>::all(self.client.clone());
         reviews.create(&PostParams::default(), &review).await.unwrap().status.unwrap().allowed
+    }
+
+    /// Waits until the operator's account has the rights to its Lease: all come in one role.
+    pub(crate) async fn has_its_lease(&self, namespace: &str) {
+        let create = BTreeSet::from([Right::new("coordination.k8s.io", "leases", "create")]);
+        self.has(namespace, &create, Some(namespace)).await;
     }
 
     /// Waits until the operator's account has these rights: the API server learns of a binding a moment later.
@@ -245,12 +252,14 @@ pub(crate) struct Operator {
 }
 
 impl Operator {
-    fn start(kubeconfig: &Path, log: &Path, arguments: &[&str]) -> Self {
+    fn start(kubeconfig: &Path, namespace: &str, log: &Path, arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_arango-operator"))
             .args(["run", "--health-addr", "127.0.0.1:0", "--metrics-addr", "127.0.0.1:0"])
             .args(["--log", "debug,h2=info,hyper_util=info"])
             .args(arguments)
             .env("KUBECONFIG", kubeconfig)
+            // As the Deployment does.
+            .envs([("POD_NAME", "arango-operator-0"), ("POD_NAMESPACE", namespace)])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(File::create(log).unwrap())
