@@ -133,7 +133,7 @@ pub fn files() -> anyhow::Result<Vec<(&'static str, String)>> {
     let everywhere = [for_all(NAME, all)?, yaml(&view)?, yaml(&edit)?, yaml(&service_binding())?];
     let optional = format!("{NAME}-kube-arangodb");
     Ok(vec![
-        ("rbac.yaml", everywhere.join("---\n")),
+        ("everywhere/rbac.yaml", everywhere.join("---\n")),
         ("base/leader-election.yaml", in_own_namespace(LEADER_ELECTION, leader_election())?),
         ("namespaced/rbac.yaml", for_one(NAME, [rules(), vec![identity(false)]].concat())?),
         ("kube-arangodb/rbac.yaml", for_all(&optional, kube_arangodb_rules())?),
