@@ -41,15 +41,18 @@ pub fn run(args: &ChartArgs) -> anyhow::Result<ExitCode> {
 /// The generated files of the chart, of the repository at `root`.
 pub fn files(root: &Path) -> anyhow::Result<Vec<(String, String)>> {
     let path = root.join(FOLDER).join("values.schema.json");
-    let text = std::fs::read_to_string(&path).with_context(|| format!("could not read {}", path.display()))?;
+    let text =
+        std::fs::read_to_string(&path).with_context(|| format!("could not read {}", path.display()))?;
     let schema: Schema =
         serde_json::from_str(&text).with_context(|| format!("{} is no schema of ours", path.display()))?;
-    let by = "Generated from values.schema.json by `arango-operator chart --output deploy/chart`. Do not edit.";
+    let by =
+        "Generated from values.schema.json by `arango-operator chart --output deploy/chart`. Do not edit.";
     let mut values = format!("# {by}\n");
     schema.values(&mut values, 0)?;
     let mut rows = String::new();
     schema.rows(&mut rows, "")?;
-    let readme = format!("<!-- {by} -->\n\n{README}\n| value | default | meaning |\n| --- | --- | --- |\n{rows}");
+    let readme =
+        format!("<!-- {by} -->\n\n{README}\n| value | default | meaning |\n| --- | --- | --- |\n{rows}");
     let mut files = vec![("values.yaml".to_owned(), values), ("README.md".to_owned(), readme)];
     for (name, text) in crds::files(&crds::documents()?) {
         if name != "kustomization.yaml" {
@@ -113,7 +116,8 @@ impl Schema {
         properties
             .map(|(name, schema)| {
                 let Some(meaning) = &schema.description else { bail!("{name} has no description") };
-                let choices = schema.choices.as_ref().map(|choices| format!(" One of {}.", choices.join(", ")));
+                let choices =
+                    schema.choices.as_ref().map(|choices| format!(" One of {}.", choices.join(", ")));
                 Ok((&**name, format!("{meaning}{}", choices.unwrap_or_default()), schema))
             })
             .collect()

@@ -60,7 +60,8 @@ async fn the_operator_runs_as_the_chart_says_with_the_rights_for_all_namespaces_
     on.succeeds(&["install", NAME, older.to_str().unwrap(), "-n", NAME]);
     assert_eq!(categories(&machine), r#"["old"]"#);
     let notes = on.succeeds(&["upgrade", NAME, chart, "-n", NAME]);
-    for part in ["is for all namespaces, with 2 pod(s)", "is a placeholder", "keeps the resource definitions"] {
+    for part in ["is for all namespaces, with 2 pod(s)", "is a placeholder", "keeps the resource definitions"]
+    {
         assert!(notes.contains(part), "{part:?} is not in: {notes}");
     }
     assert_eq!(categories(&machine), r#"["arangodata"]"#, "an upgrade leaves the definitions as they were");
@@ -137,7 +138,8 @@ async fn what_is_declared_survives_an_uninstall(machine: &Machine, on: &On<'_>) 
     assert_eq!(declared(), before);
     for gone in ["deployment", "serviceaccount", "clusterrole", "role", "poddisruptionbudget", "service"] {
         eventually(&format!("the {gone} is gone"), async || {
-            let left = machine.kubectl_succeeds(&["get", gone, "-n", NAME, "-o", "name", "--ignore-not-found"]);
+            let left =
+                machine.kubectl_succeeds(&["get", gone, "-n", NAME, "-o", "name", "--ignore-not-found"]);
             if left.contains("/arango-operator") { Err(left) } else { Ok(()) }
         })
         .await;

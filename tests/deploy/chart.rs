@@ -110,7 +110,11 @@ async fn nothing_says_as_which_user_id_it_runs() {
     let Some(helm) = Helm::find().await else { return };
     for values in all_values() {
         let manifest = helm.template(&values);
-        assert!(!manifest.contains("runAsUser:") && !manifest.contains("runAsGroup:"), "{}", values.display());
+        assert!(
+            !manifest.contains("runAsUser:") && !manifest.contains("runAsGroup:"),
+            "{}",
+            values.display()
+        );
     }
 }
 
@@ -236,7 +240,8 @@ fn without_helm(value: &mut Value) {
         Value::Array(list) => {
             list.iter_mut().for_each(without_helm);
             // Their order means nothing as long as none refers to another.
-            let variable = |value: &Value| value.get("name").is_some() && value.as_object().unwrap().len() == 2;
+            let variable =
+                |value: &Value| value.get("name").is_some() && value.as_object().unwrap().len() == 2;
             if list.iter().all(variable) {
                 list.sort_by_key(|value| value["name"].to_string());
             }

@@ -138,7 +138,8 @@ impl Machine {
         let answer = accounts.create_token_request(&runs.account, &parameters, &request).await.unwrap();
         let kubeconfig = self.folder.path().join("operator.kubeconfig");
         self.plane.write_kubeconfig_for_token(&answer.status.unwrap().token, &kubeconfig).unwrap();
-        let operator = Operator::start(&runs, &kubeconfig, &self.folder.path().join("operator.log"), arguments);
+        let operator =
+            Operator::start(&runs, &kubeconfig, &self.folder.path().join("operator.log"), arguments);
         let ready = format!("{}/readyz", operator.health);
         eventually("the operator is ready", async || {
             let answer = reqwest::get(&ready).await.map_err(|error| error.to_string())?;
