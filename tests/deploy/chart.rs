@@ -66,7 +66,9 @@ async fn every_value_that_is_set_is_found_in_what_is_installed() {
     set.as_object_mut().unwrap().remove("nameOverride");
     let manifest = helm.template(&path);
     let mut texts = Vec::new();
-    objects(&manifest).iter().for_each(|object| scalars(object, &mut texts));
+    for object in objects(&manifest) {
+        scalars(&object, &mut texts);
+    }
     let mut expected = Vec::new();
     scalars(&set, &mut expected);
     assert!(expected.len() > 60, "{expected:?}");

@@ -1,6 +1,8 @@
 //! Helm, built from its Go module, and what it makes of the chart.
 
 use std::{
+    ffi::OsStr,
+    fmt::Debug,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
@@ -32,14 +34,14 @@ impl Helm {
     }
 
     /// Runs it, with nothing of whoever runs the tests.
-    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[impl AsRef<OsStr>]) -> Output {
         let mut command = Command::new(self.program);
         command.args(arguments).env_clear().env("HOME", self.home.path()).stdin(Stdio::null());
         command.output().unwrap()
     }
 
     /// Runs it and has to succeed, with nothing to warn of.
-    pub(crate) fn succeeds(&self, arguments: &[&str]) -> String {
+    pub(crate) fn succeeds(&self, arguments: &[impl AsRef<OsStr> + Debug]) -> String {
         let output = self.run(arguments);
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success() && !errors.contains("WARNING"), "helm {arguments:?}: {output:?}");
@@ -47,7 +49,7 @@ impl Helm {
     }
 
     /// What it is refused with.
-    pub(crate) fn fails(&self, arguments: &[&str]) -> String {
+    pub(crate) fn fails(&self, arguments: &[impl AsRef<OsStr> + Debug]) -> String {
         let output = self.run(arguments);
         assert!(!output.status.success(), "helm {arguments:?}: {output:?}");
         String::from_utf8(output.stderr).unwrap()
@@ -55,19 +57,21 @@ impl Helm {
 
     /// The manifest of a release arango-operator in a namespace of that name.
     pub(crate) fn template(&self, values: &Path) -> String {
-        self.with_template_arguments(values, |arguments| self.succeeds(arguments))
+        self.succeeds(&template(values))
     }
 
     /// Why there is none with such values.
     pub(crate) fn refuses(&self, values: &Path) -> String {
-        self.with_template_arguments(values, |arguments| self.fails(arguments))
+        self.fails(&template(values))
     }
+}
 
-    fn with_template_arguments(&self, values: &Path, run: impl FnOnce(&[&str]) -> String) -> String {
-        let (chart, values) = (chart(), format!("--values={}", values.display()));
-        let namespace = "--namespace=arango-operator";
-        run(&["template", "arango-operator", chart.to_str().unwrap(), namespace, KUBE_VERSION, &values])
-    }
+/// The arguments for a manifest.
+fn template(values: &Path) -> [String; 6] {
+    let (chart, values) = (chart(), format!("--values={}", values.display()));
+    let namespace = "--namespace=arango-operator";
+    ["template", "arango-operator", chart.to_str().unwrap(), namespace, KUBE_VERSION, &values]
+        .map(str::to_owned)
 }
 
 /// The chart's folder.
