@@ -39,3 +39,15 @@ impl Traces {
         match self {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_asks_for_traces_is_told_how_to_build_them() {
+        let error = Traces::start(Some("http://collector:4318")).unwrap_err().to_string();
+        assert!(error.contains("--otlp-endpoint") && error.contains("--features otlp"), "{error}");
+        assert!(Traces::start(None).is_ok_and(|traces| traces.is_none()));
+    }
+}
