@@ -7,6 +7,8 @@
 mod collector;
 #[cfg(feature = "otlp")]
 mod export;
+#[cfg(any(feature = "otlp", test))]
+mod lost;
 #[cfg(feature = "otlp")]
 mod otlp;
 #[cfg(feature = "otlp")]
