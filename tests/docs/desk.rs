@@ -138,8 +138,7 @@ impl Desk {
     /// Three coordinators, the operator, and everything in `examples/quickstart` Ready.
     async fn quickstart(&mut self) {
         self.set_up("kubectl apply --server-side -k crds").await;
-        let stand_in =
-            "ARANGO_ROOT_PASSWORD=quickstart-root exec arango-operator stand-in";
+        let stand_in = "ARANGO_ROOT_PASSWORD=quickstart-root exec arango-operator stand-in";
         let started = self.shell.start_until(stand_in, |printed| printed.contains("coordinator 3")).await;
         assert_eq!(started.code, Some(0), "{started:?}");
         let started =

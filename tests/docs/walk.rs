@@ -111,7 +111,8 @@ async fn blocks(page: &Page, desk: &mut Desk, walked: &mut Walked) -> Result<(),
                     desk.shell.run(&format!("set +e\n{command}")).await
                 };
                 if !is_shown(&shown, &ran.printed) {
-                    differs.push(format!("{place}: `{command}` shows\n{shown}\nbut printed\n{}", ran.printed));
+                    differs
+                        .push(format!("{place}: `{command}` shows\n{shown}\nbut printed\n{}", ran.printed));
                 }
             }
         } else if ["sh", "setup"].contains(&block.language.as_str()) {

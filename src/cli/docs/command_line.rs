@@ -62,8 +62,12 @@ fn row(arg: &Arg) -> Vec<String> {
         (None, None) => format!("`{}`", value.trim()),
     };
     let variable = arg.get_env().map(|name| format!("`{}`", name.to_string_lossy())).unwrap_or_default();
-    let defaults: Vec<_> =
-        arg.get_default_values().iter().filter(|_| takes).map(|value| format!("`{}`", value.to_string_lossy())).collect();
+    let defaults: Vec<_> = arg
+        .get_default_values()
+        .iter()
+        .filter(|_| takes)
+        .map(|value| format!("`{}`", value.to_string_lossy()))
+        .collect();
     let default = if arg.is_required_set() { "required".to_owned() } else { defaults.join(", ") };
     let mut says = arg.get_long_help().or(arg.get_help()).map(ToString::to_string).unwrap_or_default();
     let choices: Vec<_> = arg.get_possible_values();
