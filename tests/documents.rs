@@ -60,6 +60,21 @@ fn every_complaint_about_other_operators_and_every_invariant_names_a_test_that_i
 }
 
 #[test]
+fn what_the_page_about_adding_a_kind_shows_is_what_is_compiled_and_held_to_the_laws() {
+    let page = read("docs/adding-a-kind.md");
+    for name in ["crd.rs", "plan.rs", "mod.rs"] {
+        let path = format!("file src/kinds/collection/{name}");
+        let shown: Vec<_> = page.blocks.iter().filter(|block| block.notes.contains(&path)).collect();
+        let compiled = fs::read_to_string(root().join("tests/adding_a_kind").join(name)).unwrap();
+        assert_eq!(shown.len(), 1, "{name}");
+        assert!(
+            shown[0].text == compiled,
+            "docs/adding-a-kind.md shows another {name} than tests/adding_a_kind has"
+        );
+    }
+}
+
+#[test]
 fn every_page_is_in_the_index() {
     let index = read("docs/README.md");
     let linked: BTreeSet<_> = index.links().into_iter().map(|(_, target)| resolve(&index, target)).collect();

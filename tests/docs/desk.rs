@@ -7,6 +7,7 @@ use std::{
     net::TcpListener,
     os::unix::fs::{PermissionsExt, symlink},
     path::Path,
+    time::Duration,
 };
 
 use arango_operator::control_plane::{ControlPlane, Options, Progress, Tools};
@@ -27,6 +28,7 @@ const COPIED: [&str; 5] = ["examples", "deploy", "crds", ".ci", "tests/operator/
 /// is there.
 const CARGO: &str = r#"#!/usr/bin/env bash
 set -eu
+[[ -z ${CARGO_FOR_REAL:-} ]] || exec "$CARGO_FOR_REAL" "$@"
 unknown() { echo "the tests of the documentation know no \`cargo $*\`" >&2; exit 90; }
 checked() { echo "cargo $*" >> "$DESK/only-checked"; }
 all=("$@")
@@ -59,6 +61,11 @@ case "$command" in
   *) unknown "${all[@]}" ;;
 esac
 "#;
+
+/// How long commands may take that end by themselves.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// The same where a build of the crate is among them.
+const BUILD: Duration = Duration::from_secs(1200);
 
 /// A page's environment.
 pub(crate) struct Desk {
@@ -125,10 +132,14 @@ impl Desk {
         if let Some(plane) = &plane {
             environment.push(("KUBECONFIG".to_owned(), plane.kubeconfig_path().display().to_string()));
         }
-        let shell = Shell::new(&work, &own, environment);
+        let sources = with == Some("the sources");
+        if sources {
+            environment.extend(copy_sources(&work));
+        }
+        let shell = Shell::new(&work, &own, environment, if sources { BUILD } else { PATIENCE });
         let mut desk = Self { folder, ports, plane, shell };
         match with {
-            None | Some("a control plane") => {}
+            None | Some("a control plane" | "the sources") => {}
             Some("quickstart") => desk.quickstart().await,
             Some(other) => panic!("nobody knows how to make `with {other}`"),
         }
@@ -174,6 +185,39 @@ impl Desk {
             plane.stop().await.unwrap();
         }
     }
+}
+
+/// Makes a folder one in which the crate can be changed and built. Returns the variables that its cargo needs, which is the
+/// real one: it finds everything compiled but the crate itself, which has another name so that nothing is overwritten.
+fn copy_sources(work: &Path) -> Vec<(String, String)> {
+    let none = BTreeMap::new();
+    for entry in fs::read_dir(root()).unwrap() {
+        let name = entry.unwrap().file_name();
+        let [from, to] = [root().join(&name), work.join(&name)];
+        if name == "src" {
+            copy(&from, &to, &none);
+        } else if name == "Cargo.toml" {
+            let renamed = fs::read_to_string(from).unwrap();
+            fs::write(to, renamed.replace("\"arango-operator\"", "\"arango-operator-with-more\"")).unwrap();
+        } else if name == "Cargo.lock" {
+            fs::copy(from, to).unwrap();
+        } else if name != "target" && name != ".git" && !to.exists() {
+            symlink(from, to).unwrap();
+        }
+    }
+    let target = Path::new(PROGRAM).ancestors().nth(2).unwrap().display().to_string();
+    let home = env::var("HOME").unwrap_or_default();
+    let kept = |name: &str, folder: &str| {
+        (name.to_owned(), env::var(name).unwrap_or_else(|_| format!("{home}/{folder}")))
+    };
+    vec![
+        kept("CARGO_HOME", ".cargo"),
+        kept("RUSTUP_HOME", ".rustup"),
+        ("CARGO_TARGET_DIR".to_owned(), target),
+        ("CARGO_INCREMENTAL".to_owned(), "0".to_owned()),
+        ("CARGO_NET_OFFLINE".to_owned(), "true".to_owned()),
+        ("CARGO_FOR_REAL".to_owned(), env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned())),
+    ]
 }
 
 fn program(path: &Path, text: &str) {

@@ -13,10 +13,6 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// How long commands may take that end by themselves.
-const PATIENCE: Duration = Duration::from_secs(120);
-/// How long something may take to say that it runs.
-const START: Duration = Duration::from_secs(180);
 /// How long what runs in the background may take to end when it is told to.
 const END: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(50);
@@ -28,6 +24,8 @@ pub(crate) struct Shell {
     /// Where ours are.
     own: PathBuf,
     environment: Vec<(String, String)>,
+    /// How long commands may take to end, or to say that they run.
+    patience: Duration,
     started: usize,
     running: Vec<Group>,
 }
@@ -50,10 +48,22 @@ pub(crate) struct Ran {
 }
 
 impl Shell {
-    pub(crate) fn new(work: &Path, own: &Path, environment: Vec<(String, String)>) -> Self {
+    pub(crate) fn new(
+        work: &Path,
+        own: &Path,
+        environment: Vec<(String, String)>,
+        patience: Duration,
+    ) -> Self {
         fs::write(own.join("variables"), "").unwrap();
         fs::write(own.join("folder"), work.display().to_string()).unwrap();
-        Self { work: work.to_owned(), own: own.to_owned(), environment, started: 0, running: Vec::new() }
+        Self {
+            work: work.to_owned(),
+            own: own.to_owned(),
+            environment,
+            patience,
+            started: 0,
+            running: Vec::new(),
+        }
     }
 
     fn start(&mut self, commands: &str) -> (Group, PathBuf) {
@@ -91,7 +101,7 @@ impl Shell {
     /// Runs commands to their end.
     pub(crate) async fn run(&mut self, commands: &str) -> Ran {
         let (mut group, output) = self.start(commands);
-        let ended = timeout(PATIENCE, group.child.wait()).await;
+        let ended = timeout(self.patience, group.child.wait()).await;
         let mut printed = fs::read_to_string(&output).unwrap();
         let code = if let Ok(status) = ended {
             status.unwrap().code()
@@ -111,7 +121,7 @@ impl Shell {
         loop {
             let ended = group.child.try_wait().unwrap();
             let printed = String::from_utf8_lossy(&fs::read(&output).unwrap()).into_owned();
-            if ended.is_some() || enough(&printed) || begin.elapsed() > START {
+            if ended.is_some() || enough(&printed) || begin.elapsed() > self.patience {
                 let code = if enough(&printed) { Some(0) } else { ended.and_then(|status| status.code()) };
                 self.running.push(group);
                 return Ran { code, printed };

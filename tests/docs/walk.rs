@@ -90,6 +90,12 @@ async fn blocks(page: &Page, desk: &mut Desk, walked: &mut Walked) -> Result<(),
         }
         if let Some(name) = block.note("file ") {
             desk.shell.write(name, &text);
+        } else if block.note("patch").is_some() {
+            desk.shell.write("change.patch", &text);
+            let ran = desk.shell.run("patch --strip 1 < change.patch").await;
+            if ran.code != Some(0) {
+                return Err(format!("{place} does not fit: {}", ran.printed));
+            }
         } else if let Some(how) = block.note("prints") {
             let begin = Instant::now();
             while !is_shown(&text, &last.1) {
