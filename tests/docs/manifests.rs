@@ -25,6 +25,10 @@ fn sort(block: &Block) -> Result<Sort, String> {
     if block.note("not a manifest").is_some() || block.note("not run").is_some() {
         return Ok(Sort::Other);
     }
+    if block.text.contains("kustomize.config.k8s.io") {
+        // Read by kubectl and never sent.
+        return Ok(Sort::Other);
+    }
     let whole = |document: &str| document.contains("apiVersion:") && document.contains("kind:");
     if documents(&block.text).iter().all(|document| whole(document)) {
         return Ok(Sort::Whole);

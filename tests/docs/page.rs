@@ -105,7 +105,12 @@ impl Page {
                 let note = note.split("-->").next().unwrap().trim().to_owned();
                 if let Some(text) = note.strip_prefix("setup\n") {
                     let (language, text) = ("setup".to_owned(), text.to_owned() + "\n");
-                    blocks.push(Block { language, text, line: number + 1, notes: Vec::new() });
+                    blocks.push(Block {
+                        language,
+                        text,
+                        line: number + 1,
+                        notes: std::mem::take(&mut notes),
+                    });
                 } else {
                     notes.push(note);
                 }
