@@ -38,7 +38,7 @@ fn sections(command: &Command, path: &str, text: &mut String) {
         }
         let usage = sub.clone().render_usage().to_string();
         let usage = usage.trim_start_matches("Usage:").trim();
-        let _ = write!(text, "    {usage}\n");
+        let _ = writeln!(text, "    {usage}");
         let rows: Vec<_> = sub.get_arguments().filter(|arg| is_said(arg)).map(row).collect();
         if !rows.is_empty() {
             let _ = write!(text, "\n{}", table(&["flag", "variable", "if left out", "what it says"], rows));
