@@ -1,4 +1,4 @@
-//! The custom resource ArangoCollection.
+//! The custom resource `ArangoCollection`.
 
 use kube::CustomResource;
 use schemars::JsonSchema;
@@ -60,7 +60,7 @@ pub enum CollectionDeletionPolicy {
     Delete,
 }
 
-/// Status of an ArangoCollection.
+/// Status of an `ArangoCollection`.
 pub type CollectionStatus = Status<NoMemory>;
 
 /// What the API server checks beside the schema.

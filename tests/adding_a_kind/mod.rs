@@ -1,4 +1,4 @@
-//! ArangoCollection: a collection, created if missing, dropped only with consent.
+//! `ArangoCollection`: a collection, created if missing, dropped only with consent.
 
 pub mod crd;
 pub mod plan;
@@ -20,7 +20,7 @@ use crate::{
     reconcile::{Look, Part, Secrets, Server},
 };
 
-/// The kind ArangoCollection.
+/// The kind `ArangoCollection`.
 #[derive(Debug)]
 pub struct Collection;
 

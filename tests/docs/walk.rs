@@ -130,7 +130,8 @@ async fn blocks(page: &Page, desk: &mut Desk, walked: &mut Walked) -> Result<(),
             };
             let expected = block.note("exits").map_or(0, |code| code.parse().expect("an exit code"));
             if ran.code != Some(expected) {
-                differs.push(format!("{place} ended with {:?}:\n{text}\n{}", ran.code, ran.printed));
+                let hint = "(what can't be run here says why: docs/dev/README.md, Pages are tests)";
+                differs.push(format!("{place} ended with {:?} {hint}:\n{text}\n{}", ran.code, ran.printed));
                 break;
             }
             last = (text, ran.printed);
