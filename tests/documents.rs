@@ -7,6 +7,7 @@
     reason = "the helpers of tests fail as tests do"
 )]
 
+#[allow(dead_code, reason = "tests/docs looks at the blocks, with the same code")]
 #[path = "docs/page.rs"]
 mod page;
 

@@ -265,9 +265,9 @@ fn ports(text: &str) -> BTreeMap<u16, u16> {
 }
 
 fn mapped(text: &str, ports: &BTreeMap<u16, u16>) -> String {
-    let mut parts = text.split(LOCAL);
-    let mut mapped = parts.next().unwrap_or_default().to_owned();
-    for rest in parts {
+    let mut pieces = text.split(LOCAL);
+    let mut mapped = pieces.next().unwrap_or_default().to_owned();
+    for rest in pieces {
         let digits = rest.chars().take_while(char::is_ascii_digit).count();
         let port = rest[..digits].parse().ok().and_then(|port: u16| ports.get(&port));
         mapped.push_str(LOCAL);

@@ -13,6 +13,7 @@
 mod desk; // what a page's commands find
 mod expected; // what is shown and what is printed
 mod manifests; // YAML
+#[allow(dead_code, reason = "tests/documents.rs looks at the prose, with the same code")]
 mod page; // Markdown
 mod shell; // commands
 mod walk; // one page from top to bottom

@@ -65,10 +65,6 @@ fn markdown(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-#[allow(
-    dead_code,
-    reason = "one of the two tests that share this file needs headings and links, the other none"
-)]
 impl Page {
     fn read(path: &Path) -> Self {
         let name = path.strip_prefix(root()).unwrap().display().to_string();
