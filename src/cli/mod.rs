@@ -1,5 +1,6 @@
 //! The command line: what was typed becomes a command, a command becomes an exit code.
 
+pub mod chart;
 mod cluster;
 pub mod connection;
 mod control_plane;
@@ -17,7 +18,7 @@ mod stand_in;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Databases, users and permissions inside ArangoDB, declared as Kubernetes resources.
 #[derive(Debug, Parser)]
@@ -43,11 +44,19 @@ enum Command {
     // Hidden for the same reason.
     #[command(hide = true)]
     Docs(docs::DocsArgs),
+    // Hidden for the same reason.
+    #[command(hide = true)]
+    Chart(chart::ChartArgs),
     /// Print the version.
     Version,
     // The doc comment is at the arguments. Hidden: `demo` is what users want.
     #[command(hide = true)]
     ControlPlane(control_plane::Arguments),
+}
+
+/// All commands and flags.
+fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Runs the command line of this process to its exit code: 0 done, 1 an error that was printed, 2 wrong usage.
@@ -59,6 +68,7 @@ pub fn main() -> ExitCode {
         Command::Crds(args) => crds::run(&args),
         Command::Rbac(args) => rbac::run(&args),
         Command::Docs(args) => docs::run(&args),
+        Command::Chart(args) => chart::run(&args),
         Command::StandIn(args) => stand_in::run(&args),
         Command::Cluster(args) => block_on(cluster::run(args)),
         Command::Request(args) => block_on(request::run(args)),

@@ -16,12 +16,15 @@ use arango_operator::{
     stand_in::{self, StandIn},
 };
 use k8s_openapi::api::{
+    apps::v1::Deployment,
     authentication::v1::TokenRequest,
     authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec},
     core::v1::ServiceAccount,
 };
 use kube::{Api, Client, api::PostParams};
 use serde_json::Value;
+
+use crate::pod::Runs;
 
 /// Longer than the first build of the programs may take on a small machine.
 const START: Duration = Duration::from_secs(40 * 60);
@@ -121,15 +124,32 @@ impl Machine {
         .await;
     }
 
-    /// Starts the built operator as the `ServiceAccount` of its namespace.
+    /// Starts what the Deployment arango-operator of a namespace says, as its `ServiceAccount`; with further arguments.
     pub(crate) async fn operator(&self, namespace: &str, arguments: &[&str]) -> Operator {
+        self.operator_of(namespace, "arango-operator", arguments).await
+    }
+
+    /// The same of a Deployment of any name.
+    pub(crate) async fn operator_of(&self, namespace: &str, name: &str, arguments: &[&str]) -> Operator {
+        let deployments = Api::<Deployment>::namespaced(self.client.clone(), namespace);
+        let runs = Runs::of(deployments.get(name).await.unwrap());
+        if runs.variables.get("ARANGO_OPERATOR_LEADER_ELECTION").is_none_or(|enabled| enabled == "true") {
+            // The rights to the Lease come in one role.
+            let user = format!("system:serviceaccount:{namespace}:{}", runs.account);
+            let create = Right::new("coordination.k8s.io", "leases", "create");
+            eventually("the right to the Lease is given", async || {
+                let may = self.may_user(&user, &create, Some(namespace)).await;
+                if may { Ok(()) } else { Err(user.clone()) }
+            })
+            .await;
+        }
         let accounts = Api::<ServiceAccount>::namespaced(self.client.clone(), namespace);
         let (parameters, request) = (PostParams::default(), TokenRequest::default());
-        let answer = accounts.create_token_request("arango-operator", &parameters, &request).await.unwrap();
+        let answer = accounts.create_token_request(&runs.account, &parameters, &request).await.unwrap();
         let kubeconfig = self.folder.path().join("operator.kubeconfig");
         self.plane.write_kubeconfig_for_token(&answer.status.unwrap().token, &kubeconfig).unwrap();
-        let log = self.folder.path().join("operator.log");
-        let operator = Operator::start(&kubeconfig, namespace, &log, arguments);
+        let operator =
+            Operator::start(&runs, &kubeconfig, &self.folder.path().join("operator.log"), arguments);
         let ready = format!("{}/readyz", operator.health);
         eventually("the operator is ready", async || {
             let answer = reqwest::get(&ready).await.map_err(|error| error.to_string())?;
@@ -141,11 +161,15 @@ impl Machine {
 
     /// Everything that the operator asked of the API server.
     pub(crate) fn requests(&self, namespace: &str) -> Vec<Asked> {
-        let account = account(namespace);
+        self.requests_of(&account(namespace))
+    }
+
+    /// Everything that a user asked.
+    pub(crate) fn requests_of(&self, account: &str) -> Vec<Asked> {
         let log = std::fs::read_to_string(self.folder.path().join("audit.log")).unwrap();
         log.lines()
             .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-            .filter(|entry| entry["user"]["username"] == account.as_str())
+            .filter(|entry| entry["user"]["username"] == account)
             .map(|entry| Asked::new(&entry))
             .collect()
     }
@@ -179,12 +203,6 @@ impl Machine {
         };
         let reviews = Api::<SubjectAccessReview>::all(self.client.clone());
         reviews.create(&PostParams::default(), &review).await.unwrap().status.unwrap().allowed
-    }
-
-    /// Waits until the operator's account has the rights to its Lease: all come in one role.
-    pub(crate) async fn has_its_lease(&self, namespace: &str) {
-        let create = BTreeSet::from([Right::new("coordination.k8s.io", "leases", "create")]);
-        self.has(namespace, &create, Some(namespace)).await;
     }
 
     /// Waits until the operator's account has these rights: the API server learns of a binding a moment later.
@@ -247,19 +265,19 @@ pub(crate) fn used(requests: &[Asked]) -> BTreeSet<Right> {
 /// The built operator in a process of its own.
 pub(crate) struct Operator {
     child: Child,
-    health: String,
+    pub(crate) health: String,
     log: PathBuf,
 }
 
 impl Operator {
-    fn start(kubeconfig: &Path, namespace: &str, log: &Path, arguments: &[&str]) -> Self {
+    fn start(runs: &Runs, kubeconfig: &Path, log: &Path, arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_arango-operator"))
-            .args(["run", "--health-addr", "127.0.0.1:0", "--metrics-addr", "127.0.0.1:0"])
+            .args(&runs.arguments)
             .args(["--log", "debug,h2=info,hyper_util=info"])
             .args(arguments)
+            .env_clear()
+            .envs(&runs.variables)
             .env("KUBECONFIG", kubeconfig)
-            // As the Deployment does.
-            .envs([("POD_NAME", "arango-operator-0"), ("POD_NAMESPACE", namespace)])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(File::create(log).unwrap())

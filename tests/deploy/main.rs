@@ -8,8 +8,14 @@
     reason = "the helpers of tests fail as tests do"
 )]
 
+mod by_helm;
+mod chart;
+mod helm;
+#[path = "../installed/mod.rs"]
+mod installed;
 mod kube_arangodb;
 mod machine;
+mod pod;
 
 use std::collections::BTreeSet;
 
@@ -327,7 +333,6 @@ async fn the_operator_runs_with_the_rights_for_all_namespaces_and_needs_them_all
     machine.kubectl_succeeds(&["apply", "-k", repository("deploy").to_str().unwrap()]);
     pods_are_let_in(&machine, "arango-operator").await;
     machine.has("arango-operator", &rights_everywhere(), None).await;
-    machine.has_its_lease("arango-operator").await;
     for right in beyond() {
         for namespace in [Some("shop"), Some("arango-operator"), Some("kube-system"), None] {
             assert!(!machine.may("arango-operator", &right, namespace).await, "{right:?} in {namespace:?}");
@@ -360,7 +365,6 @@ async fn the_operator_runs_with_the_rights_for_one_namespace() {
     assert_eq!(field.field_path, "metadata.namespace");
 
     machine.has("shop", &rights(), Some("shop")).await;
-    machine.has_its_lease("shop").await;
     for right in rights_everywhere() {
         for namespace in [Some("other"), Some("kube-system"), None] {
             assert!(!machine.may("shop", &right, namespace).await, "{right:?} in {namespace:?}");
@@ -370,7 +374,7 @@ async fn the_operator_runs_with_the_rights_for_one_namespace() {
         assert!(!machine.may("shop", &right, Some("shop")).await, "{right:?}");
     }
 
-    let operator = machine.operator("shop", &["--namespace", "shop"]).await;
+    let operator = machine.operator("shop", &[]).await;
     whole_life(&machine, &operator, "shop").await;
     let log = operator.log();
     operator.stop().await;
