@@ -38,7 +38,7 @@ impl Menu<'_> {
         let input = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(&input, object).unwrap();
         let mut command = Command::new(self.argo.programs.customizations());
-        command.arg(arguments[0]).arg(self.argo.settings()).args(&arguments[1..]);
+        command.arg(arguments[0]).arg(root("deploy/argocd/argocd-cm.yaml")).args(&arguments[1..]);
         command.stdin(Stdio::from(File::open(&input).unwrap())).kill_on_drop(true);
         let output = tokio::time::timeout(LIMIT, command.output()).await.expect("the script ends").unwrap();
         assert!(output.status.success(), "{arguments:?} of {}: {output:?}", self.object);

@@ -86,10 +86,7 @@ impl Application {
             let object = self.object().await.ok_or_else(|| "it is gone".to_owned())?;
             question(&object["status"]).ok_or_else(|| format!("{:#}\n{}", brief(&object), self.argo.log()))
         };
-        match tokio::time::timeout(PATIENCE * 2, within(PATIENCE, &what, ask)).await {
-            Ok((answer, _)) => answer,
-            Err(_) => panic!("{what}: no answer"),
-        }
+        within(PATIENCE, &what, ask).await.0
     }
 
     /// Waits until it is in that sync status and health.

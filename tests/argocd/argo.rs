@@ -133,11 +133,6 @@ impl Argo {
         };
         format!("repository server:\n{}\ncontroller:\n{}", tail(&self.repo_server), tail(&self.controller))
     }
-
-    /// The ConfigMap with Argo CD's settings, ours among them.
-    pub(crate) fn settings(&self) -> PathBuf {
-        repository::root("deploy/argocd/argocd-cm.yaml")
-    }
 }
 
 fn words(text: &str) -> Vec<String> {

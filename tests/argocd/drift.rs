@@ -22,8 +22,8 @@ async fn what_is_changed_in_kubernetes_argo_cd_puts_back_and_the_server_follows(
 
     // Deleted, it is made anew, and so is the right.
     let uid = async |object: &str| {
-        let path = "jsonpath={.metadata.uid}";
-        shop.world.kubectl(&["get", object, "--ignore-not-found", "-o", path]).await.unwrap()
+        let uid = "jsonpath={.metadata.uid}";
+        shop.world.kubectl(&["get", object, "--ignore-not-found", "-o", uid]).await.unwrap()
     };
     for object in [right, "arangodatabase/shop", "arangouser/checkout"] {
         let before = uid(object).await;

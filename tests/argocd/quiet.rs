@@ -1,4 +1,4 @@
-//! Nothing that the operator writes makes an Application OutOfSync, and nothing of it is pruned.
+//! Nothing that the operator writes makes an Application `OutOfSync`, and nothing of it is pruned.
 
 use futures::StreamExt;
 use serde_json::{Value, json};
@@ -19,8 +19,8 @@ fn watch(application: &Application) -> JoinHandle<()> {
     let mut states = Box::pin(application.states());
     tokio::spawn(async move {
         while let Some(state) = states.next().await {
-            let status = &state["status"];
-            assert_eq!(status["sync"]["status"], "Synced", "{:#}", status["resources"]);
+            let seen = &state["status"];
+            assert_eq!(seen["sync"]["status"], "Synced", "{:#}", seen["resources"]);
         }
     })
 }

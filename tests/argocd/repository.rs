@@ -29,16 +29,6 @@ impl Repository {
         repository
     }
 
-    /// One with a first commit of these files.
-    pub(crate) async fn with(argo: &Argo, name: &str, files: &[(&str, String)]) -> Self {
-        let repository = Self::new(argo, name).await;
-        for (file, text) in files {
-            repository.write(file, text);
-        }
-        repository.commit("the first").await;
-        repository
-    }
-
     /// Where Argo CD finds it.
     pub(crate) fn url(&self) -> String {
         format!("file://{}", self.folder.display())
