@@ -98,12 +98,12 @@ impl Application {
         .await;
     }
 
-    /// Waits until a resource of it, `KIND/NAME`, has that health. Returns the message.
-    pub(crate) async fn health(&self, resource: &str, health: &str) -> String {
-        self.until(&format!("{resource} is {health}"), |status| {
+    /// Waits until a resource of it, `KIND/NAME`, has that health, with a message that contains a text. Returns the message.
+    pub(crate) async fn health(&self, resource: &str, health: &str, text: &str) -> String {
+        self.until(&format!("{resource} is {health}: …{text}…"), |status| {
             let found = resources(status).remove(resource)?;
             let message = found["health"]["message"].as_str().unwrap_or_default().to_owned();
-            (found["health"]["status"] == health).then_some(message)
+            (found["health"]["status"] == health && message.contains(text)).then_some(message)
         })
         .await
     }
