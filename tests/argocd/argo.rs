@@ -14,7 +14,7 @@ use tokio::sync::OnceCell;
 use super::{
     application::Application,
     install::{self, Programs},
-    installed::run,
+    installed::{output, run},
     process::{Process, free_port, listens},
     repository,
     repository::Repository,
@@ -65,7 +65,13 @@ impl Argo {
         kubectl(&["create", "namespace", NAMESPACE]).await;
         let install = kustomization(&folder, &programs);
         kubectl(&["apply", "--server-side", "-k", install.to_str().unwrap()]).await;
-        kubectl(&["wait", "crd", "--all", "--for=condition=Established", "--timeout=60s"]).await;
+        // What has no status at all yet can't be waited for.
+        eventually("Argo CD's kinds are served", async || {
+            let wait = ["wait", "crd", "--all", "--for=condition=Established", "--timeout=60s"];
+            let (served, said) = output("kubectl wait", plane::kubectl(plane).args(wait), super::LIMIT).await;
+            if served { Ok(()) } else { Err(said) }
+        })
+        .await;
         let objects = folder.join("objects.json");
         fs::write(&objects, objects_of(plane)).unwrap();
         kubectl(&["apply", "-f", objects.to_str().unwrap()]).await;

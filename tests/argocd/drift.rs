@@ -59,6 +59,11 @@ async fn what_is_changed_in_arangodb_the_operator_puts_back_and_argo_cd_has_noth
     shop.server.has_levels("checkout", &RIGHTS).await;
     shop.world.event("arangopermission/checkout-shop", "DriftRepaired").await;
     shop.server.by_hand(reqwest::Method::DELETE, "/_api/user/checkout", json!(null)).await;
+    eventually("the user is there again", async || {
+        let users = shop.server.users().await;
+        if users == ["checkout"] { Ok(()) } else { Err(users) }
+    })
+    .await;
     shop.server.has_levels("checkout", &RIGHTS).await;
     shop.application.refresh("hard").await;
     shop.application.is("Synced", "Healthy").await;

@@ -56,7 +56,9 @@ async fn health_is_progressing_while_the_servers_are_away_or_something_is_being_
 #[tokio::test(flavor = "multi_thread")]
 async fn health_is_degraded_when_a_person_must_act_and_the_sync_says_why() {
     let Some(argo) = argo().await else { return };
-    let shop = Shop::healthy(argo, json!({})).await;
+    // Otherwise the sync is repeated, ever more seldom, before it is said to have failed.
+    let once = json!({"spec": {"syncPolicy": {"retry": {"limit": 0}}}});
+    let shop = Shop::healthy(argo, once).await;
     let second = "apiVersion: arango-operator.dev/v1alpha1\nkind: ArangoDatabase\nmetadata:\n  name: second\nspec:\n  \
                   clusterRef:\n    name: prod\n  name: shop\n";
     shop.repository.write("60-second.yaml", second);

@@ -37,21 +37,21 @@ async fn kstatus_sees_every_state_as_it_is() {
     let (mut world, server) = World::connected("1s").await;
     let mut seen = Vec::new();
     let manifests = database("shop", "deletionPolicy: Delete")
-        + &database("second", "name: shop")
+        + &database("twice", "name: shop")
         + &user("app", "password: {generate: {}}")
         + &permission("waits", "user: nobody, databaseRef: {name: shop}, access: rw")
         + &database("paused", "deletionPolicy: Retain");
     world.apply(&manifests).await;
     world.kubectl(&["annotate", "arangodatabase/paused", "arango-operator.dev/paused=true"]).await.unwrap();
     world.ready(&["arangodatabase/shop", "arangouser/app", "arangocluster/prod"]).await;
-    world.condition("arangodatabase/second", "False", "Conflict").await;
+    world.condition("arangodatabase/twice", "False", "Conflict").await;
     world.condition("arangopermission/waits", "Unknown", "UserMissing").await;
     world.condition("arangodatabase/paused", "Unknown", "Paused").await;
     for (what, object) in [
         ("a connection that works: Current", "arangocluster/prod"),
         ("a database that is there: Current", "arangodatabase/shop"),
         ("a user who is there: Current", "arangouser/app"),
-        ("a person must act: Failed", "arangodatabase/second"),
+        ("a person must act: Failed", "arangodatabase/twice"),
         ("it waits for something that can come: InProgress", "arangopermission/waits"),
         ("paused: InProgress", "arangodatabase/paused"),
     ] {
