@@ -1,5 +1,5 @@
-// What kstatus, by which Flux and kpt judge whether a resource is ready, says of objects: one JSON object a line on standard
-// input, one line `STATUS` with its reason and message, as JSON, for each on standard output.
+// What kstatus, by which Flux and kpt judge whether a resource is ready, says of objects: one object a line on standard input,
+// as JSON, and one line with its status and message for each on standard output.
 package main
 
 import (
@@ -21,7 +21,7 @@ func main() {
 	out := json.NewEncoder(os.Stdout)
 	for lines.Scan() {
 		object := &unstructured.Unstructured{}
-		if err := json.Unmarshal(lines.Bytes(), &object.Object); err != nil {
+		if err := object.UnmarshalJSON(lines.Bytes()); err != nil {
 			log.Fatal(err)
 		}
 		result, err := status.Compute(object)
