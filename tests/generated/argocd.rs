@@ -87,7 +87,7 @@ fn what_kinds_have_in_common_for_argo_cd_is_the_same() {
     let first = scripts(KINDS[0]);
     for kind in &KINDS[1..] {
         let same = |file: &str| {
-            assert_eq!(read(&scripts(kind).join(file)), read(&first.join(file)), "{kind}: {file}")
+            assert_eq!(read(&scripts(kind).join(file)), read(&first.join(file)), "{kind}: {file}");
         };
         same("health.lua");
         for action in actions(kind).intersection(&actions(KINDS[0])) {
