@@ -9,8 +9,9 @@
 # What the program stands on; another that has glibc serves, too. Here, so that tests can name their own.
 ARG BASE=gcr.io/distroless/cc-debian13:nonroot@sha256:54df941ed0d06a1bd95ef5e0ce391fd8d9f94b64782dc9a60062727849ee3f97
 
-# The compiler of rust-toolchain.toml, on the Debian whose C library the base has.
-FROM docker.io/library/rust:1.95.0-slim-trixie@sha256:e14e87345b4d5964ddcc3491d27ee046a0f23820f340c3c1e24da6880141f7c0 AS build
+# The compiler of rust-toolchain.toml. On an older Debian than the base's, so that the program runs on either, and outside of
+# the image from glibc 2.36 on.
+FROM docker.io/library/rust:1.95.0-slim-bookworm@sha256:d7482085ff5b415f84dba5647ae71606650bdef00db7aeb69f4b3d170c3e4082 AS build
 WORKDIR /src
 # cargo-auditable puts the list of crates into the program, where scanners of images find it; cargo-about collects the
 # licences of what is linked.
@@ -24,6 +25,10 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,targe
     cargo about generate --locked --fail --config deploy/image/licences.toml --output-file /out/THIRD-PARTY \
       deploy/image/licences.hbs && \
     cp target/release/arango-operator LICENSE /out/
+
+# The program alone, for archives: docker build --target program --output FOLDER .
+FROM scratch AS program
+COPY --from=build /out/ /
 
 FROM ${BASE} AS final
 ARG VERSION

@@ -1,0 +1,69 @@
+//! Every crate that is named in `Cargo.toml` has its reason in `docs/dev/dependencies.md`, and no other has.
+
+use std::collections::BTreeSet;
+
+use crate::{file, package};
+
+/// The first cells of the tables under a heading.
+fn listed(page: &str, heading: &str) -> Vec<String> {
+    let part = page.split("\n## ").find_map(|part| part.strip_prefix(heading)).unwrap();
+    let rows = part.lines().filter_map(|line| line.strip_prefix("| ")).skip(2);
+    rows.map(|row| {
+        let cells: Vec<_> = row.trim_end_matches(" |").split(" | ").collect();
+        assert!(cells.len() == 3 && cells.iter().all(|cell| !cell.trim().is_empty()), "{row}");
+        cells[0].to_owned()
+    })
+    .collect()
+}
+
+#[test]
+fn every_dependency_has_its_reason_and_no_other_has() {
+    let page = file("docs/dev/dependencies.md");
+    let package = package();
+    for (heading, kind) in [("Linked into the program", None), ("For tests only", Some("dev"))] {
+        let named: BTreeSet<_> = package["dependencies"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|dependency| dependency["kind"].as_str() == kind)
+            .map(|dependency| dependency["name"].as_str().unwrap().to_owned())
+            .collect();
+        let listed = listed(&page, heading);
+        assert_eq!(
+            listed.iter().cloned().collect::<BTreeSet<_>>(),
+            named,
+            "{heading}: Cargo.toml names the latter"
+        );
+        assert!(listed.is_sorted(), "{heading}: in the order of their names: {listed:?}");
+    }
+}
+
+#[test]
+fn every_dependency_is_named_in_the_sources() {
+    let package = package();
+    let mut unused = BTreeSet::new();
+    for dependency in package["dependencies"].as_array().unwrap() {
+        let name = dependency["name"].as_str().unwrap().replace('-', "_");
+        let folders = if dependency["kind"].is_null() { &["src"][..] } else { &["src", "tests", "benches"] };
+        let named = folders.iter().any(|folder| names(std::path::Path::new(folder), &format!("{name}::")));
+        // Used through its derive macros, or by naming the crate as a whole.
+        let derived = ["thiserror", "serde"].contains(&&*name);
+        if !named && !derived {
+            unused.insert(name);
+        }
+    }
+    assert!(unused.is_empty(), "nothing in the sources names {unused:?}");
+}
+
+/// Whether a Rust file under a folder has this text.
+fn names(folder: &std::path::Path, text: &str) -> bool {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    std::fs::read_dir(folder).unwrap().any(|entry| {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            return names(&path, text);
+        }
+        let rust = path.extension().is_some_and(|extension| extension == "rs");
+        rust && std::fs::read_to_string(path).unwrap().contains(text)
+    })
+}
