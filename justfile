@@ -42,6 +42,10 @@ demo:
 tests:
     .ci/run tests
 
+# the same program with the feature otlp
+traces:
+    .ci/run traces
+
 # the Dockerfile's last stage is built, and the operator works in it
 image:
     .ci/run image

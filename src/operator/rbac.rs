@@ -1,6 +1,8 @@
 //! What the operator may do in Kubernetes, as RBAC objects: made from the list of kinds, so that a new kind can't be
 //! forgotten, and no more than what this module's neighbours ask of the API server.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::{
     api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject},
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
@@ -49,14 +51,31 @@ pub fn identity(everywhere: bool) -> PolicyRule {
 /// What is asked of the whole Kubernetes cluster beside that: the labels of namespaces, by which an ArangoCluster is lent.
 /// An operator for one namespace has no use for it.
 pub fn rules_everywhere() -> Vec<PolicyRule> {
-    let labels = rule("", &["namespaces".to_owned()], &["list", "watch"]);
-    rules().into_iter().chain([labels]).collect()
+    rules().into_iter().chain([read_namespaces()]).collect()
+}
+
+fn read_namespaces() -> PolicyRule {
+    rule("", &["namespaces".to_owned()], &["list", "watch"])
 }
 
 /// The rights for `spec.deploymentRef`, in roles of their own: who has no kube-arangodb doesn't give them away.
 pub fn kube_arangodb_rules() -> Vec<PolicyRule> {
     // `patch` is for spec.database.maintenance. RBAC can't say so.
     vec![rule(kube_arangodb::GROUP, &[kube_arangodb::PLURAL.to_owned()], &["list", "patch", "watch"])]
+}
+
+/// Name of the role for the Lease, and of its binding.
+const LEADER_ELECTION: &str = "arango-operator-leader-election";
+
+/// What decides which of several replicas acts: one Lease, in the operator's own namespace. RBAC can't say which name is
+/// created.
+pub fn leader_election() -> Vec<PolicyRule> {
+    let leases = ["leases".to_owned()];
+    let ours = PolicyRule {
+        resource_names: Some(vec![NAME.to_owned()]),
+        ..rule("coordination.k8s.io", &leases, &["get", "update"])
+    };
+    vec![rule("coordination.k8s.io", &leases, &["create"]), ours]
 }
 
 /// What people may do who have the built-in role `view` or `edit` (and `admin`) in a namespace. Writing an
@@ -92,6 +111,21 @@ fn service_binding() -> ClusterRole {
     }
 }
 
+/// The rules alone, by the names under which the chart's templates look for them.
+fn for_the_chart() -> BTreeMap<&'static str, Vec<PolicyRule>> {
+    let [view, edit] = people().map(|role| role.rules.unwrap_or_default());
+    BTreeMap::from([
+        ("everywhere", [rules_everywhere(), vec![identity(true)]].concat()),
+        ("namespaced", [rules(), vec![identity(false)]].concat()),
+        ("readNamespaces", vec![read_namespaces()]),
+        ("kubeArangodb", kube_arangodb_rules()),
+        ("leaderElection", leader_election()),
+        ("view", view),
+        ("edit", edit),
+        ("serviceBinding", service_binding().rules.unwrap_or_default()),
+    ])
+}
+
 /// The files of the folder `deploy/` that are generated, by path: the YAML that they contain.
 pub fn files() -> anyhow::Result<Vec<(&'static str, String)>> {
     let [view, edit] = people();
@@ -99,10 +133,12 @@ pub fn files() -> anyhow::Result<Vec<(&'static str, String)>> {
     let everywhere = [for_all(NAME, all)?, yaml(&view)?, yaml(&edit)?, yaml(&service_binding())?];
     let optional = format!("{NAME}-kube-arangodb");
     Ok(vec![
-        ("rbac.yaml", everywhere.join("---\n")),
+        ("everywhere/rbac.yaml", everywhere.join("---\n")),
+        ("base/leader-election.yaml", in_own_namespace(LEADER_ELECTION, leader_election())?),
         ("namespaced/rbac.yaml", for_one(NAME, [rules(), vec![identity(false)]].concat())?),
         ("kube-arangodb/rbac.yaml", for_all(&optional, kube_arangodb_rules())?),
         ("namespaced/kube-arangodb/rbac.yaml", for_one(&optional, kube_arangodb_rules())?),
+        ("chart/files/rules.yaml", yaml(&for_the_chart())?),
     ])
 }
 
@@ -116,9 +152,19 @@ fn for_all(name: &str, rules: Vec<PolicyRule>) -> anyhow::Result<String> {
 
 /// A role for one namespace and its binding.
 fn for_one(name: &str, rules: Vec<PolicyRule>) -> anyhow::Result<String> {
-    let role = Role { metadata: named(name), rules: Some(rules) };
+    for_namespace(&named(name), name, rules)
+}
+
+/// The same for the namespace that the operator is in, whichever it is for.
+fn in_own_namespace(name: &str, rules: Vec<PolicyRule>) -> anyhow::Result<String> {
+    let metadata = ObjectMeta { namespace: Some(NAMESPACE.to_owned()), ..named(name) };
+    for_namespace(&metadata, name, rules)
+}
+
+fn for_namespace(metadata: &ObjectMeta, name: &str, rules: Vec<PolicyRule>) -> anyhow::Result<String> {
+    let role = Role { metadata: metadata.clone(), rules: Some(rules) };
     let role_ref = role_ref("Role", name);
-    let binding = RoleBinding { metadata: named(name), role_ref, subjects: Some(vec![subject()]) };
+    let binding = RoleBinding { metadata: metadata.clone(), role_ref, subjects: Some(vec![subject()]) };
     Ok([yaml(&role)?, yaml(&binding)?].join("---\n"))
 }
 

@@ -20,12 +20,16 @@ fn listed(page: &str, heading: &str) -> Vec<String> {
 fn every_dependency_has_its_reason_and_no_other_has() {
     let page = file("docs/dev/dependencies.md");
     let package = package();
-    for (heading, kind) in [("Linked into the program", None), ("For tests only", Some("dev"))] {
+    for (heading, kind, optional) in [
+        ("Linked into the program", None, false),
+        ("Linked with a feature", None, true),
+        ("For tests only", Some("dev"), false),
+    ] {
         let named: BTreeSet<_> = package["dependencies"]
             .as_array()
             .unwrap()
             .iter()
-            .filter(|dependency| dependency["kind"].as_str() == kind)
+            .filter(|dependency| dependency["kind"].as_str() == kind && dependency["optional"] == optional)
             .map(|dependency| dependency["name"].as_str().unwrap().to_owned())
             .collect();
         let listed = listed(&page, heading);
@@ -44,7 +48,9 @@ fn every_dependency_is_named_in_the_sources() {
     let mut unused = BTreeSet::new();
     for dependency in package["dependencies"].as_array().unwrap() {
         let name = dependency["name"].as_str().unwrap().replace('-', "_");
-        let folders = if dependency["kind"].is_null() { &["src"][..] } else { &["src", "tests", "benches"] };
+        // A dependency of tests can't be optional, so what only the tests of a feature need is a normal one.
+        let linked = dependency["kind"].is_null() && dependency["optional"] == false;
+        let folders = if linked { &["src"][..] } else { &["src", "tests", "benches"] };
         let named = folders.iter().any(|folder| names(std::path::Path::new(folder), &format!("{name}::")));
         // Used through its derive macros, or by naming the crate as a whole.
         let derived = ["thiserror", "serde"].contains(&&*name);
