@@ -8,6 +8,7 @@ mod dependencies; // docs/dev/dependencies.md
 #[path = "../installed/mod.rs"]
 mod installed;
 mod linted; // what others' programs say of the files that are for them
+mod security; // SECURITY.md
 mod versions; // one version of each thing
 
 use std::{fs, path::Path, process::Command};
