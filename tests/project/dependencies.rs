@@ -1,8 +1,8 @@
 //! Every crate that is named in `Cargo.toml` has its reason in `docs/dev/dependencies.md`, and no other has.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
 
-use crate::{file, package};
+use crate::{file, package, sources};
 
 /// The first cells of the tables under a heading.
 fn listed(page: &str, heading: &str) -> Vec<String> {
@@ -45,13 +45,16 @@ fn every_dependency_has_its_reason_and_no_other_has() {
 #[test]
 fn every_dependency_is_named_in_the_sources() {
     let package = package();
+    let read = |folder: &str| sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder));
+    let (linked_sources, test_sources) = (read("src"), [read("tests"), read("benches")].concat());
     let mut unused = BTreeSet::new();
     for dependency in package["dependencies"].as_array().unwrap() {
         let name = dependency["name"].as_str().unwrap().replace('-', "_");
         // A dependency of tests can't be optional, so what only the tests of a feature need is a normal one.
         let linked = dependency["kind"].is_null() && dependency["optional"] == false;
-        let folders = if linked { &["src"][..] } else { &["src", "tests", "benches"] };
-        let named = folders.iter().any(|folder| names(std::path::Path::new(folder), &format!("{name}::")));
+        let named_in =
+            |sources: &[(_, String)]| sources.iter().any(|(_, text)| text.contains(&format!("{name}::")));
+        let named = named_in(&linked_sources) || (!linked && named_in(&test_sources));
         // Used through its derive macros, or by naming the crate as a whole.
         let derived = ["thiserror", "serde"].contains(&&*name);
         if !named && !derived {
@@ -59,17 +62,4 @@ fn every_dependency_is_named_in_the_sources() {
         }
     }
     assert!(unused.is_empty(), "nothing in the sources names {unused:?}");
-}
-
-/// Whether a Rust file under a folder has this text.
-fn names(folder: &std::path::Path, text: &str) -> bool {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
-    std::fs::read_dir(folder).unwrap().any(|entry| {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            return names(&path, text);
-        }
-        let rust = path.extension().is_some_and(|extension| extension == "rs");
-        rust && std::fs::read_to_string(path).unwrap().contains(text)
-    })
 }

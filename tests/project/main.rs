@@ -11,7 +11,11 @@ mod linted; // what others' programs say of the files that are for them
 mod security; // SECURITY.md
 mod versions; // one version of each thing
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use serde_json::Value;
 
@@ -19,6 +23,21 @@ use serde_json::Value;
 fn file(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// All Rust sources under a folder, with their paths.
+fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| match path.extension() {
+            _ if path.is_dir() => sources(&path),
+            Some(extension) if extension == "rs" => {
+                let text = fs::read_to_string(&path).unwrap();
+                vec![(path, text)]
+            }
+            _ => Vec::new(),
+        })
+        .collect()
 }
 
 /// The package as cargo reads it.

@@ -1,10 +1,10 @@
 //! What is said in several places is the same in all of them.
 
-use std::process::Command;
+use std::{path::Path, process::Command};
 
 use serde_json::Value;
 
-use crate::{file, package};
+use crate::{file, package, sources};
 
 /// What follows `before` in a file, up to the end of the word.
 fn after<'a>(text: &'a str, before: &str) -> &'a str {
@@ -50,10 +50,20 @@ fn the_oldest_compiler_is_the_same_wherever_it_is_named_and_takes_every_dependen
 }
 
 #[test]
-fn the_licences_that_may_be_linked_are_those_that_are_collected() {
-    let list = |text: &str, name: &str| -> Vec<String> {
-        let rest = text.split_once(&format!("{name} = [")).unwrap().1.split_once(']').unwrap().0;
-        rest.split('"').skip(1).step_by(2).map(str::to_owned).collect()
-    };
-    assert_eq!(list(&file("deny.toml"), "allow"), list(&file("deploy/image/licences.toml"), "accepted"));
+fn the_image_is_built_from_all_that_the_sources_embed() {
+    let given = file(".dockerignore");
+    let given: Vec<_> = given.lines().filter_map(|line| line.strip_prefix('!')).collect();
+    let mut embedded = 0;
+    for (path, text) in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
+        for part in text.split("include_str!(\"").skip(1) {
+            let target = part.split('"').next().unwrap();
+            // What lies beside the sources comes with them.
+            if let Some(outside) = target.rsplit_once("../").map(|(_, outside)| outside) {
+                embedded += 1;
+                let there = given.iter().any(|folder| outside.starts_with(&format!("{folder}/")));
+                assert!(there, "{} embeds {outside}, which .dockerignore keeps out", path.display());
+            }
+        }
+    }
+    assert!(embedded > 2, "the sources embed {embedded} files");
 }
