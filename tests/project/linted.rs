@@ -19,7 +19,7 @@ fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// A folder with the programs that PyPI has as wheels. `None` without Python.
+/// A folder with the programs that are installed as Python packages. `None` without Python.
 async fn programs() -> Option<&'static Path> {
     static PROGRAMS: OnceCell<Option<PathBuf>> = OnceCell::const_new();
     let made = PROGRAMS.get_or_init(|| async {
