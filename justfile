@@ -42,6 +42,14 @@ demo:
 tests:
     .ci/run tests
 
+# every command and manifest of the documentation
+docs:
+    .ci/run docs
+
+# a real Argo CD syncs our kinds from a repository; kstatus
+argocd:
+    .ci/run argocd
+
 # the same program with the feature otlp
 traces:
     .ci/run traces
@@ -58,9 +66,10 @@ quick:
 laws CASES="10000":
     PROPTEST_CASES={{ CASES }} cargo test --test laws
 
-# Writes what is generated: CRDs, roles, pages of reasons, metrics and bad inputs
+# Writes what is generated: CRDs, chart, roles, pages
 generate:
     cargo run -- crds --output crds
+    cargo run -- chart --output deploy/chart
     cargo run -- rbac --output deploy
     cargo run -- docs --output docs
 
