@@ -65,8 +65,7 @@ impl LeaseArgs {
 /// A name that no other process has, and no other life of this one.
 fn unique(name: &str) -> String {
     let name: String = name.chars().filter(|c| is_plain(*c)).take(IDENTITY_MAX - 9).collect();
-    let random = uuid::Uuid::new_v4().simple().to_string();
-    format!("{name}_{}", random.get(..8).unwrap_or_default())
+    format!("{name}_{:08x}", rand::random::<u32>())
 }
 
 fn is_plain(c: char) -> bool {
