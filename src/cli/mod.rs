@@ -1,5 +1,6 @@
 //! The command line: what was typed becomes a command, a command becomes an exit code.
 
+pub mod chart;
 mod cluster;
 pub mod connection;
 mod control_plane;
@@ -42,6 +43,9 @@ enum Command {
     // Hidden for the same reason.
     #[command(hide = true)]
     Docs(docs::DocsArgs),
+    // Hidden for the same reason.
+    #[command(hide = true)]
+    Chart(chart::ChartArgs),
     /// Print the version.
     Version,
     // The doc comment is at the arguments. Hidden: `demo` is what users want.
@@ -58,6 +62,7 @@ pub fn main() -> ExitCode {
         Command::Crds(args) => crds::run(&args),
         Command::Rbac(args) => rbac::run(&args),
         Command::Docs(args) => docs::run(&args),
+        Command::Chart(args) => chart::run(&args),
         Command::StandIn(args) => stand_in::run(&args),
         Command::Cluster(args) => block_on(cluster::run(args)),
         Command::Request(args) => block_on(request::run(args)),
