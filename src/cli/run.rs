@@ -13,7 +13,7 @@ use super::{lease::LeaseArgs, screen::may_colour};
 use crate::{
     arango::Route,
     operator::{self, End, Settings},
-    traces::{self, Traces},
+    traces::Traces,
 };
 
 /// The exit code of one that led and lost the lease.
@@ -88,7 +88,7 @@ pub struct RunArgs {
     /// Send traces to this OpenTelemetry collector, by OTLP over HTTP: the address before /v1/traces, such as
     /// <http://collector:4318>. The variables of OpenTelemetry's specification count as well (`OTEL_EXPORTER_OTLP_ENDPOINT`,
     /// `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_TRACES_SAMPLER` and others). Needs a program that is built with the feature `otlp`.
-    #[arg(long, env = "ARANGO_OPERATOR_OTLP_ENDPOINT", value_name = "URL", value_parser = traces::address)]
+    #[arg(long, env = "ARANGO_OPERATOR_OTLP_ENDPOINT", value_name = "URL")]
     otlp_endpoint: Option<String>,
 }
 
