@@ -8,6 +8,7 @@ pub mod crds;
 pub mod demo;
 pub mod docs;
 mod duration;
+mod lease;
 mod output;
 pub mod rbac;
 pub mod request;

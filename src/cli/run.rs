@@ -6,20 +6,27 @@ use anyhow::Context;
 use clap::{ValueEnum, builder::NonEmptyStringValueParser};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use tracing::error;
 use tracing_subscriber::EnvFilter;
 
-use super::screen::may_colour;
+use super::{lease::LeaseArgs, screen::may_colour};
 use crate::{
     arango::Route,
-    operator::{self, Settings},
+    operator::{self, End, Settings},
 };
+
+/// The exit code of one that led and lost the lease.
+const DEPOSED: u8 = 3;
 
 /// Run the operator: watch the resources of a Kubernetes cluster and keep ArangoDB as they declare.
 ///
 /// Kubernetes is found as kubectl finds it (KUBECONFIG, ~/.kube/config), or by the `ServiceAccount` of the pod. Ends
 /// on SIGTERM and SIGINT, after what is under way.
 ///
-/// Exit codes: 0 ended as told, 1 an error that was printed, 2 wrong usage.
+/// Of several replicas one acts, the one that holds the Lease; the others know all that is there and wait. One that loses
+/// the Lease while it acts ends at once, and is to be started again.
+///
+/// Exit codes: 0 ended as told, 1 an error that was printed, 2 wrong usage, 3 the Lease was lost.
 #[derive(Debug, clap::Args)]
 pub struct RunArgs {
     /// Watch this namespace only. Repeat it, or separate by commas, for several. All namespaces if left out.
@@ -33,6 +40,8 @@ pub struct RunArgs {
     /// count: nothing connects, and their status says so. All count if left out.
     #[arg(long, env = "ARANGO_OPERATOR_CLUSTER_NAMESPACE", value_name = "NAMESPACE", value_delimiter = ',', value_parser = NonEmptyStringValueParser::new())]
     cluster_namespace: Vec<String>,
+    #[command(flatten)]
+    lease: LeaseArgs,
     /// Connect elsewhere for endpoints with that HOST and PORT, as curl's --connect-to does: for names that are not known
     /// where the operator runs, or for forwarded ports. Certificates and all else stay those of the endpoint.
     /// Repeatable.
@@ -104,7 +113,10 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let client = client(config)?;
     let stop = CancellationToken::new();
     tokio::spawn(cancel_on_signal(stop.clone())?);
+    let (identity, election) = args.lease.settings();
     let settings = Settings {
+        identity,
+        election,
         namespaces: args.namespace,
         instance: args.instance,
         cluster_namespaces: args.cluster_namespace,
@@ -113,13 +125,19 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         metrics: args.metrics_addr,
         maintenance_period: args.maintenance_period,
     };
-    operator::run(client, settings, stop, |addresses| {
+    let end = operator::run(client, settings, stop, |addresses| {
         println!("health http://{}", addresses.health);
         println!("metrics http://{}", addresses.metrics);
     })
     .await
     .context("could not serve health and metrics")?;
-    Ok(ExitCode::SUCCESS)
+    match end {
+        End::AsTold => Ok(ExitCode::SUCCESS),
+        End::Deposed(lost) => {
+            error!(%lost, "the lease is lost: this replica ends, and begins nothing before it does");
+            Ok(ExitCode::from(DEPOSED))
+        }
+    }
 }
 
 /// A text that can be told from others by those who read a mark.

@@ -211,7 +211,7 @@ async fn reconcile<K: Kind>(
     shared: Arc<KindContext<K>>,
 ) -> Result<Action, StoreError> {
     let context = &shared.context;
-    context.wait_for_caches().await;
+    context.wait_for_turn().await;
     if context.is_stopping() {
         return Ok(Action::await_change());
     }

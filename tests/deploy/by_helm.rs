@@ -67,6 +67,7 @@ async fn the_operator_runs_as_the_chart_says_with_the_rights_for_all_namespaces_
     assert_eq!(categories(&machine), r#"["arangodata"]"#, "an upgrade leaves the definitions as they were");
 
     machine.has(NAME, &rights_everywhere(), None).await;
+    machine.has_its_lease(NAME).await;
     for right in beyond() {
         for namespace in [Some("shop"), Some(NAME), Some("kube-system"), None] {
             assert!(!machine.may(NAME, &right, namespace).await, "{right:?} in {namespace:?}");
@@ -166,13 +167,17 @@ async fn a_release_for_two_namespaces_asks_for_nothing_elsewhere_beside_one_that
     on.succeeds(&[&install[..], &[for_two, "--set=crds.enabled=false"]].concat());
 
     let user = "system:serviceaccount:team:team-arango-operator";
+    let given = async |right: &Right, namespace: &str| {
+        eventually("the right is given", async || {
+            let may = machine.may_user(user, right, Some(namespace)).await;
+            if may { Ok(()) } else { Err(format!("{right:?} in {namespace}")) }
+        })
+        .await;
+    };
+    given(&Right::new("coordination.k8s.io", "leases", "create"), "team").await;
     for namespace in ["shop", "warehouse"] {
         for right in rights() {
-            eventually("the right is given", async || {
-                let may = machine.may_user(user, &right, Some(namespace)).await;
-                if may { Ok(()) } else { Err(format!("{right:?} in {namespace}")) }
-            })
-            .await;
+            given(&right, namespace).await;
         }
         for right in beyond() {
             assert!(!machine.may_user(user, &right, Some(namespace)).await, "{right:?} in {namespace}");
@@ -191,6 +196,12 @@ async fn a_release_for_two_namespaces_asks_for_nothing_elsewhere_beside_one_that
     let asked = machine.requests_of(user);
     let refused: Vec<_> = asked.iter().filter(|asked| [401, 403].contains(&asked.code)).collect();
     assert!(refused.is_empty(), "{refused:?}\n{log}");
+    // Its Lease is its Deployment's namesake, so that two releases may be in one namespace.
+    let leases = asked.iter().filter(|asked| asked.right.resource == "leases");
+    let mut leases: BTreeSet<_> = leases.map(|asked| asked.uri.split('?').next().unwrap()).collect();
+    let folder = "/apis/coordination.k8s.io/v1/namespaces/team/leases";
+    assert!(leases.remove(folder));
+    assert_eq!(leases, BTreeSet::from([&*format!("{folder}/team-arango-operator")]));
     let namespaces: BTreeSet<_> = asked
         .iter()
         .filter(|asked| asked.right.resource != "leases")

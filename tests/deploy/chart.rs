@@ -80,7 +80,7 @@ async fn every_value_that_is_set_is_found_in_what_is_installed() {
         serde_saphyr::from_str(&std::fs::read_to_string(chart().join("values.yaml")).unwrap()).unwrap();
     let unset: Vec<_> =
         all.as_object().unwrap().keys().filter(|name| set.get(name.as_str()).is_none()).collect();
-    let switches = ["crds", "global", "kubeArangodb", "leaderElection", "nameOverride", "rbac"];
+    let switches = ["crds", "global", "kubeArangodb", "nameOverride", "rbac"];
     let beside = ["securityContext", "tests", "watchNamespaces"];
     assert_eq!(unset, [&switches[..], &beside].concat(), "not in {}", path.display());
 }

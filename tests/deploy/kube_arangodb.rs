@@ -6,7 +6,7 @@ use arango_operator::stand_in::{Options, StandIn};
 use serde_json::json;
 
 use crate::{
-    KUBE_ARANGODB,
+    KUBE_ARANGODB, LEASE,
     machine::{Machine, Operator, Right, eventually, repository, used},
     ready, rights, rights_everywhere, rights_of, stop,
 };
@@ -73,6 +73,7 @@ async fn deployment_ref_waits_for_its_rights_for_kube_arangodb_and_for_the_deplo
     machine.kubectl_succeeds(&["apply", "-k", repository("deploy").to_str().unwrap()]);
     machine.kubectl_succeeds(&["create", "namespace", NAMESPACE]);
     machine.has("arango-operator", &rights(), None).await;
+    machine.has_its_lease("arango-operator").await;
     let route = format!("--connect-to=prod-coordinator-kq3vwx8n.{NAMESPACE}.svc:8529:{address}");
     let operator = machine.operator("arango-operator", &[&route]).await;
 
@@ -107,6 +108,7 @@ async fn deployment_ref_waits_for_its_rights_for_kube_arangodb_and_for_the_deplo
     assert!(loud.is_empty(), "{loud:#?}");
     let mut usual = rights_everywhere();
     usual.insert(Right::new("", "namespaces", "get"));
+    usual.extend(rights_of(&LEASE));
     let optional = rights_of(&KUBE_ARANGODB);
     let used = used(&machine.requests("arango-operator"));
     let beyond: BTreeSet<_> =

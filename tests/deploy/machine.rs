@@ -195,6 +195,12 @@ impl Machine {
         reviews.create(&PostParams::default(), &review).await.unwrap().status.unwrap().allowed
     }
 
+    /// Waits until the operator's account has the rights to its Lease: all come in one role.
+    pub(crate) async fn has_its_lease(&self, namespace: &str) {
+        let create = BTreeSet::from([Right::new("coordination.k8s.io", "leases", "create")]);
+        self.has(namespace, &create, Some(namespace)).await;
+    }
+
     /// Waits until the operator's account has these rights: the API server learns of a binding a moment later.
     pub(crate) async fn has(&self, namespace: &str, rights: &BTreeSet<Right>, within: Option<&str>) {
         for right in rights {
