@@ -7,6 +7,7 @@ pub mod crds;
 pub mod demo;
 pub mod docs;
 mod duration;
+pub mod monitoring;
 mod output;
 pub mod rbac;
 pub mod request;
@@ -42,6 +43,8 @@ enum Command {
     // Hidden for the same reason.
     #[command(hide = true)]
     Docs(docs::DocsArgs),
+    #[command(hide = true)]
+    Monitoring(monitoring::MonitoringArgs),
     /// Print the version.
     Version,
     // The doc comment is at the arguments. Hidden: `demo` is what users want.
@@ -58,6 +61,7 @@ pub fn main() -> ExitCode {
         Command::Crds(args) => crds::run(&args),
         Command::Rbac(args) => rbac::run(&args),
         Command::Docs(args) => docs::run(&args),
+        Command::Monitoring(args) => monitoring::run(&args),
         Command::StandIn(args) => stand_in::run(&args),
         Command::Cluster(args) => block_on(cluster::run(args)),
         Command::Request(args) => block_on(request::run(args)),

@@ -113,7 +113,8 @@ pub async fn run(
 ) -> std::io::Result<()> {
     let mut kinds = vec![connections::KIND];
     for_each_kind!(K => kinds.push(K::NAME));
-    let mut context = Context::new(client, settings.namespaces.clone(), settings.routes, kinds);
+    let mut context = Context::new(client, settings.namespaces.clone(), settings.routes, kinds.clone());
+    context.metrics.begin(&kinds);
     context.maintenance.period = settings.maintenance_period;
     context.cluster_namespaces = settings.cluster_namespaces;
     let context = Arc::new(context);
