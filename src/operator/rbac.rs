@@ -59,6 +59,20 @@ pub fn kube_arangodb_rules() -> Vec<PolicyRule> {
     vec![rule(kube_arangodb::GROUP, &[kube_arangodb::PLURAL.to_owned()], &["list", "patch", "watch"])]
 }
 
+/// Name of the role for the Lease, and of its binding.
+const LEADER_ELECTION: &str = "arango-operator-leader-election";
+
+/// What decides which of several replicas acts: one Lease, in the operator's own namespace. RBAC can't say which name is
+/// created.
+pub fn leader_election() -> Vec<PolicyRule> {
+    let leases = ["leases".to_owned()];
+    let ours = PolicyRule {
+        resource_names: Some(vec![NAME.to_owned()]),
+        ..rule("coordination.k8s.io", &leases, &["get", "update"])
+    };
+    vec![rule("coordination.k8s.io", &leases, &["create"]), ours]
+}
+
 /// What people may do who have the built-in role `view` or `edit` (and `admin`) in a namespace. Writing an
 /// `ArangoCluster` is in neither: it points the operator, and a Secret, at an address, which is an administrator's act.
 fn people() -> [ClusterRole; 2] {
@@ -100,6 +114,7 @@ pub fn files() -> anyhow::Result<Vec<(&'static str, String)>> {
     let optional = format!("{NAME}-kube-arangodb");
     Ok(vec![
         ("rbac.yaml", everywhere.join("---\n")),
+        ("base/leader-election.yaml", in_own_namespace(LEADER_ELECTION, leader_election())?),
         ("namespaced/rbac.yaml", for_one(NAME, [rules(), vec![identity(false)]].concat())?),
         ("kube-arangodb/rbac.yaml", for_all(&optional, kube_arangodb_rules())?),
         ("namespaced/kube-arangodb/rbac.yaml", for_one(&optional, kube_arangodb_rules())?),
@@ -116,9 +131,19 @@ fn for_all(name: &str, rules: Vec<PolicyRule>) -> anyhow::Result<String> {
 
 /// A role for one namespace and its binding.
 fn for_one(name: &str, rules: Vec<PolicyRule>) -> anyhow::Result<String> {
-    let role = Role { metadata: named(name), rules: Some(rules) };
+    for_namespace(&named(name), name, rules)
+}
+
+/// The same for the namespace that the operator is in, whichever it is for.
+fn in_own_namespace(name: &str, rules: Vec<PolicyRule>) -> anyhow::Result<String> {
+    let metadata = ObjectMeta { namespace: Some(NAMESPACE.to_owned()), ..named(name) };
+    for_namespace(&metadata, name, rules)
+}
+
+fn for_namespace(metadata: &ObjectMeta, name: &str, rules: Vec<PolicyRule>) -> anyhow::Result<String> {
+    let role = Role { metadata: metadata.clone(), rules: Some(rules) };
     let role_ref = role_ref("Role", name);
-    let binding = RoleBinding { metadata: named(name), role_ref, subjects: Some(vec![subject()]) };
+    let binding = RoleBinding { metadata: metadata.clone(), role_ref, subjects: Some(vec![subject()]) };
     Ok([yaml(&role)?, yaml(&binding)?].join("---\n"))
 }
 
