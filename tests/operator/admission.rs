@@ -95,7 +95,7 @@ fn cases() -> Vec<(String, &'static [&'static str])> {
             &["insecureSkipVerify believes every certificate"],
         ),
         (cluster("c2", "endpoints: ['https://a.example', 'http://b.example:8529']"), &["unencrypted"]),
-        (cluster("c3", "endpoints: ['HTTP+TCP://10.0.0.1:8529']"), &["unencrypted"]),
+        (cluster("c3", "endpoints: ['tcp://10.0.0.1:8529']"), &["unencrypted"]),
         (cluster("c4", "endpoints: ['http://localhost:8529', 'tcp://127.0.0.1:8530', 'http://[::1]']"), &[]),
         (cluster("c5", "endpoints: ['http://localhost.example:8529']"), &["unencrypted"]),
         (
@@ -201,7 +201,7 @@ const WIDE: [(&str, &[&str]); 6] = [
     ("annotations.yaml", &["deletionPolicy Delete"]),
     ("databases.yaml", &["deletionPolicy Delete"]),
     ("delegation.yaml", &["unencrypted"]),
-    ("deployment-moved.yaml", &["unencrypted", "unencrypted"]),
+    ("deployment-moved.yaml", &["unencrypted"]),
     ("permissions.yaml", &["database * reaches", "collection * of database *"]),
     ("quickstart", &["deletionPolicy Delete", "database * reaches"]),
 ];
@@ -224,7 +224,7 @@ async fn every_example_gets_in_and_warns_as_it_is_known_to(world: &World) {
             .replace("namespace: databases", &format!("namespace: {}", world.namespace));
         let (taken, said) = apply(world, &manifests).await;
         let expected = WIDE.iter().find(|(wide, _)| *wide == name).map_or(&[][..], |(_, parts)| parts);
-        // What is applied for the second time, over an example before it, is told of by kubectl in other words.
+        // kubectl says equal warnings once, and has others of its own.
         let said: Vec<_> =
             said.into_iter().filter(|line| line.contains("ValidatingAdmissionPolicy")).collect();
         assert!(taken && warns(&said, expected), "examples/{name}: {expected:?}: {said:#?}");

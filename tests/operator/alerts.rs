@@ -222,6 +222,8 @@ async fn the_alerts_fire_on_what_a_running_operator_really_told() {
     world.kubectl(&["delete", "arangodatabase/full", "--wait=false"]).await.unwrap();
     server.stand_in.stop_coordinator(1).await.unwrap();
     let dead = server.stand_in.endpoints()[1].clone();
+    let of_the_dead = ["arangooperator_coordinator_reachable{", "/prod\"", &dead];
+    let of_moved = ["arangooperator_deployment_changed{", "/moved\""];
     tokio::join!(
         world.condition("arangodatabase/again", "False", "Conflict"),
         world.condition("arangodatabase/watched", "False", "ActionsPending"),
@@ -230,8 +232,8 @@ async fn the_alerts_fire_on_what_a_running_operator_really_told() {
         world.condition("arangocluster/refused", "False", "AccessDenied"),
         world.condition("arangodatabase/frozen", "Unknown", "ServerReadOnly"),
         world.condition("arangodatabase/full", "False", "DeletionBlocked"),
-        tells(&world, &["arangooperator_coordinator_reachable{", "/prod\"", &dead], 0.0),
-        tells(&world, &["arangooperator_deployment_changed{", "/moved\""], 1.0),
+        tells(&world, &of_the_dead, 0.0),
+        tells(&world, &of_moved, 1.0),
     );
     let before = scrape(&world).await;
     server.set_level("alice", "shop", "none").await;
@@ -257,7 +259,8 @@ async fn the_alerts_fire_on_what_a_running_operator_really_told() {
         if ages.iter().any(|(_, age)| *age > 4.0) { Ok(()) } else { Err(ages) }
     })
     .await;
-    let silent = Told::new(&scrape(&world).await, &scrape(&world).await);
+    let last = scrape(&world).await;
+    let silent = Told::new(&last, &scrape(&world).await);
 
     let all = [
         "CoordinatorUnreachable",
@@ -272,16 +275,17 @@ async fn the_alerts_fire_on_what_a_running_operator_really_told() {
         "LeftBehind",
         "DriftKeepsComing",
     ];
+    let found = id_of(&world, "moved").await;
     let unreachable = ".*Unreachable|.*TooOld|.*RequestsFailing";
     tokio::join!(
         healthy.fires(promtool, ".*", &[]),
         troubled.fires(promtool, ".*", &all),
         silent.fires(promtool, unreachable, &["DeploymentUnreachable"]),
-        is_well_formed(promtool, &scrape(&world).await),
-        the_runbooks_commands_work(&world, &id_of(&world, "moved").await),
+        is_well_formed(promtool, &last),
+        the_runbooks_commands_work(&world, &found),
         everything_is_in_the_folder(&world),
     );
-    tells(&world, &["arangooperator_deployment_changed{", "/moved\""], 0.0).await;
+    tells(&world, &of_moved, 0.0).await;
     world.gone("arangodatabase/full").await;
 }
 

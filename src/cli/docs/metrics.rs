@@ -60,7 +60,7 @@ A dashboard, alerts and what to do about each are in [monitoring.md](monitoring.
 /// All metrics, by name.
 pub fn all() -> Vec<Described> {
     let mut all = Metrics::default().described().to_vec();
-    all.sort_by_key(|metric| metric.name);
+    all.sort_by_key(Described::sample);
     all
 }
 
