@@ -19,8 +19,11 @@ use crate::{
 
 /// How long promtool may take on a busy machine; it needs seconds.
 const LIMIT: Duration = Duration::from_secs(120);
-/// What is told is taken to go on for so long: longer than any alert waits.
-const MINUTES: usize = 26 * 60;
+/// Longer than any alert waits.
+const A_DAY: usize = 25 * 60;
+
+/// How often what is declared is compared.
+const EVERY_SECOND: &str = "drift: {interval: 1s}";
 
 /// promtool. `None` if there is no Go to build it with.
 async fn promtool() -> Option<&'static Path> {
@@ -102,8 +105,9 @@ impl Told {
         }
     }
 
-    /// The series that alerts are about, in promtool's notation: a gauge stays as it is, and a counter goes on as it went.
-    fn series(&self) -> Vec<Value> {
+    /// The series that alerts are about, for so many minutes in promtool's notation: a gauge stays as it is, and a counter
+    /// goes on as it went.
+    fn series(&self, minutes: usize) -> Vec<Value> {
         let asked: BTreeSet<_> = alerts().iter().flat_map(|alert| metrics_of(text(alert, "expr"))).collect();
         let told: BTreeSet<_> = self.after.keys().map(|series| name_of(series).to_owned()).collect();
         assert!(asked.is_subset(&told), "alerts are about what nobody tells: {:?}", asked.difference(&told));
@@ -118,14 +122,14 @@ impl Told {
             let comma = if labels == "}" { "" } else { "," };
             json!({
                 "series": format!("{name}{{{target}{comma}{labels}"),
-                "values": format!("{after:.3}+{step:.3}x{MINUTES}"),
+                "values": format!("{after:.3}+{step:.3}x{minutes}"),
             })
         });
         notated.collect()
     }
 
-    /// Whether exactly these alerts fire after that time, of all or of those whose names match.
-    async fn fires(&self, promtool: &Path, matching: &str, expected: &[&str]) {
+    /// Whether exactly these alerts fire after so many minutes, of those whose names match.
+    async fn fires(&self, promtool: &Path, minutes: usize, matching: &str, expected: &[&str]) {
         let expected: Vec<_> = expected
             .iter()
             .map(|name| json!({"labels": format!("{{alertname=\"ArangoOperator{name}\"}}"), "value": 1}))
@@ -137,9 +141,9 @@ impl Told {
             "evaluation_interval": "1m",
             "tests": [{
                 "interval": "1m",
-                "input_series": self.series(),
+                "input_series": self.series(minutes),
                 "promql_expr_test":
-                    [{"expr": firing, "eval_time": format!("{MINUTES}m"), "exp_samples": expected}],
+                    [{"expr": firing, "eval_time": format!("{minutes}m"), "exp_samples": expected}],
             }],
         });
         let folder = tempfile::tempdir().unwrap();
@@ -172,12 +176,10 @@ async fn tells(world: &World, parts: &[&str], value: f64) {
     .await;
 }
 
-/// An `ArangoCluster` that leads there.
-fn cluster(name: &str, server: &Server, secret: &str) -> String {
+/// An `ArangoCluster` that leads there, with that much more in its spec.
+fn cluster(name: &str, server: &Server, secret: &str, more: &str) -> String {
     let endpoints = server.stand_in.endpoints();
-    let spec = format!(
-        "{{endpoints: {endpoints:?}, auth: {{secretRef: {{name: {secret}}}}}, drift: {{interval: 1s}}}}"
-    );
+    let spec = format!("{{endpoints: {endpoints:?}, auth: {{secretRef: {{name: {secret}}}}}, {more}}}");
     document("ArangoCluster", name, &spec)
 }
 
@@ -194,7 +196,7 @@ async fn the_alerts_fire_on_what_a_running_operator_really_told() {
         user_with_password("alice", ""),
         user_with_password("bob", ""),
         grant("alice", "shop", "access: rw"),
-        cluster("moved", &old, "prod-root"),
+        cluster("moved", &old, "prod-root", EVERY_SECOND),
     ];
     world.apply(&manifests.concat()).await;
     let objects =
@@ -213,9 +215,9 @@ async fn the_alerts_fire_on_what_a_running_operator_really_told() {
             .replace("metadata: {", "metadata: {annotations: {arango-operator.dev/paused: 'true'}, "),
         grant("alice", "nothing", "access: ro"),
         secret("wrong", &[("username", "root"), ("password", "a wrong one")]),
-        cluster("refused", &new, "wrong"),
-        cluster("moved", &new, "prod-root"),
-        cluster("frozen", &old, "prod-root"),
+        cluster("refused", &new, "wrong", ""),
+        cluster("moved", &new, "prod-root", EVERY_SECOND),
+        cluster("frozen", &old, "prod-root", EVERY_SECOND),
         frozen,
     ];
     world.apply(&manifests.concat()).await;
@@ -278,9 +280,9 @@ async fn the_alerts_fire_on_what_a_running_operator_really_told() {
     let found = id_of(&world, "moved").await;
     let unreachable = ".*Unreachable|.*TooOld|.*RequestsFailing";
     tokio::join!(
-        healthy.fires(promtool, ".*", &[]),
-        troubled.fires(promtool, ".*", &all),
-        silent.fires(promtool, unreachable, &["DeploymentUnreachable"]),
+        healthy.fires(promtool, 7 * 60, ".*", &[]),
+        troubled.fires(promtool, A_DAY, ".*", &all),
+        silent.fires(promtool, 60, unreachable, &["DeploymentUnreachable"]),
         is_well_formed(promtool, &last),
         the_runbooks_commands_work(&world, &found),
         everything_is_in_the_folder(&world),

@@ -18,7 +18,7 @@ use serde_json::Value;
 /// Labels that Prometheus adds to whatever it scrapes.
 const TARGET: [&str; 3] = ["namespace", "job", "instance"];
 /// The words of the query language that are in use.
-const WORDS: [&str; 18] = [
+const WORDS: [&str; 19] = [
     "absent",
     "and",
     "by",
@@ -32,6 +32,7 @@ const WORDS: [&str; 18] = [
     "max",
     "max_over_time",
     "min_over_time",
+    "offset",
     "on",
     "or",
     "rate",
@@ -154,7 +155,7 @@ fn unknown_in(query: &str) -> Vec<String> {
     let mut grouping: BTreeSet<&str> = TARGET.into();
     grouping.extend(metrics_of(query).iter().flat_map(|metric| known[metric].iter().copied()));
     let (mut metric, mut matching): (Option<String>, bool) = (None, false);
-    let mut label = String::new();
+    let mut label: Option<String> = None;
     for token in tokens(query) {
         match token {
             Token::Sign('{') => matching = true,
@@ -162,14 +163,16 @@ fn unknown_in(query: &str) -> Vec<String> {
             Token::Sign(_) => {}
             Token::Name(name) if matching => {
                 let labels = metric.as_ref().map(|metric| &known[metric]);
-                if !TARGET.contains(&&*name) && !labels.is_some_and(|labels| labels.contains(&*name)) {
+                let exists = TARGET.contains(&&*name) || labels.is_some_and(|labels| labels.contains(&*name));
+                if !exists {
                     unknown.push(format!("the label {name} of {metric:?}"));
                 }
-                label = name;
+                label = exists.then_some(name);
             }
             Token::Text(value) => {
+                let Some(label) = &label else { continue };
                 let values = value.split('|').filter(|value| !value.starts_with('$'));
-                let wrong = values.filter(|value| !is_value(&label, value));
+                let wrong = values.filter(|value| !is_value(label, value));
                 unknown.extend(wrong.map(|value| format!("the value {value} of the label {label}")));
             }
             Token::Name(name) if known.contains_key(&name) => metric = Some(name),
