@@ -8,7 +8,7 @@ use std::{
 };
 
 use arango_operator::{
-    cli::{crds, docs, rbac},
+    cli::{chart, crds, docs, rbac},
     kinds::schema,
 };
 use serde_json::Value;
@@ -44,6 +44,27 @@ fn resource_definitions_are_fresh_and_nothing_else_is_with_them() {
 #[test]
 fn rights_are_fresh() {
     is_fresh("deploy", &rbac::files().unwrap(), "rbac --output deploy");
+}
+
+#[test]
+fn the_chart_is_fresh_and_has_no_other_definitions() {
+    let files = chart::files(&folder("")).unwrap();
+    is_fresh(chart::FOLDER, &files, "chart --output deploy/chart");
+    let stored = std::fs::read_dir(folder(chart::FOLDER).join("files/crds")).unwrap().count();
+    assert_eq!(stored, files.iter().filter(|(name, _)| name.starts_with("files/crds/")).count());
+}
+
+#[test]
+fn what_is_installed_has_the_version_of_the_operator() {
+    let is_said = |path: &str, line: String| {
+        let text = std::fs::read_to_string(folder(path)).unwrap();
+        assert!(text.lines().any(|it| it.trim().split(" #").next() == Some(&line)), "{path}: no {line:?}");
+    };
+    let version = env!("CARGO_PKG_VERSION");
+    is_said("deploy/chart/Chart.yaml", format!("version: {version}"));
+    is_said("deploy/chart/Chart.yaml", format!("appVersion: {version}"));
+    let image = format!("image: ghcr.io/arango-operator/arango-operator:{version}");
+    is_said("deploy/base/deployment.yaml", image);
 }
 
 #[test]

@@ -5,6 +5,8 @@
 
 #[path = "installed/mod.rs"]
 mod installed;
+#[path = "installed/prometheus_operator.rs"]
+mod prometheus_operator;
 mod support;
 
 mod operator {

@@ -1,5 +1,6 @@
 //! The command line: what was typed becomes a command, a command becomes an exit code.
 
+pub mod chart;
 mod cluster;
 pub mod connection;
 mod control_plane;
@@ -43,6 +44,10 @@ enum Command {
     // Hidden for the same reason.
     #[command(hide = true)]
     Docs(docs::DocsArgs),
+    // Hidden for the same reason.
+    #[command(hide = true)]
+    Chart(chart::ChartArgs),
+    // Hidden for the same reason.
     #[command(hide = true)]
     Monitoring(monitoring::MonitoringArgs),
     /// Print the version.
@@ -61,6 +66,7 @@ pub fn main() -> ExitCode {
         Command::Crds(args) => crds::run(&args),
         Command::Rbac(args) => rbac::run(&args),
         Command::Docs(args) => docs::run(&args),
+        Command::Chart(args) => chart::run(&args),
         Command::Monitoring(args) => monitoring::run(&args),
         Command::StandIn(args) => stand_in::run(&args),
         Command::Cluster(args) => block_on(cluster::run(args)),

@@ -1,6 +1,8 @@
 //! What the operator may do in Kubernetes, as RBAC objects: made from the list of kinds, so that a new kind can't be
 //! forgotten, and no more than what this module's neighbours ask of the API server.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::{
     api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject},
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
@@ -49,8 +51,11 @@ pub fn identity(everywhere: bool) -> PolicyRule {
 /// What is asked of the whole Kubernetes cluster beside that: the labels of namespaces, by which an ArangoCluster is lent.
 /// An operator for one namespace has no use for it.
 pub fn rules_everywhere() -> Vec<PolicyRule> {
-    let labels = rule("", &["namespaces".to_owned()], &["list", "watch"]);
-    rules().into_iter().chain([labels]).collect()
+    rules().into_iter().chain([read_namespaces()]).collect()
+}
+
+fn read_namespaces() -> PolicyRule {
+    rule("", &["namespaces".to_owned()], &["list", "watch"])
 }
 
 /// The rights for `spec.deploymentRef`, in roles of their own: who has no kube-arangodb doesn't give them away.
@@ -106,6 +111,21 @@ fn service_binding() -> ClusterRole {
     }
 }
 
+/// The rules alone, by the names under which the chart's templates look for them.
+fn for_the_chart() -> BTreeMap<&'static str, Vec<PolicyRule>> {
+    let [view, edit] = people().map(|role| role.rules.unwrap_or_default());
+    BTreeMap::from([
+        ("everywhere", [rules_everywhere(), vec![identity(true)]].concat()),
+        ("namespaced", [rules(), vec![identity(false)]].concat()),
+        ("readNamespaces", vec![read_namespaces()]),
+        ("kubeArangodb", kube_arangodb_rules()),
+        ("leaderElection", leader_election()),
+        ("view", view),
+        ("edit", edit),
+        ("serviceBinding", service_binding().rules.unwrap_or_default()),
+    ])
+}
+
 /// The files of the folder `deploy/` that are generated, by path: the YAML that they contain.
 pub fn files() -> anyhow::Result<Vec<(&'static str, String)>> {
     let [view, edit] = people();
@@ -113,11 +133,12 @@ pub fn files() -> anyhow::Result<Vec<(&'static str, String)>> {
     let everywhere = [for_all(NAME, all)?, yaml(&view)?, yaml(&edit)?, yaml(&service_binding())?];
     let optional = format!("{NAME}-kube-arangodb");
     Ok(vec![
-        ("rbac.yaml", everywhere.join("---\n")),
+        ("everywhere/rbac.yaml", everywhere.join("---\n")),
         ("base/leader-election.yaml", in_own_namespace(LEADER_ELECTION, leader_election())?),
         ("namespaced/rbac.yaml", for_one(NAME, [rules(), vec![identity(false)]].concat())?),
         ("kube-arangodb/rbac.yaml", for_all(&optional, kube_arangodb_rules())?),
         ("namespaced/kube-arangodb/rbac.yaml", for_one(&optional, kube_arangodb_rules())?),
+        ("chart/files/rules.yaml", yaml(&for_the_chart())?),
     ])
 }
 

@@ -100,7 +100,7 @@ async fn deployment_ref_waits_for_its_rights_for_kube_arangodb_and_for_the_deplo
     // What a person is told in a condition is no noise in the log.
     let log = operator.log();
     operator.stop().await;
-    let is_loud = |line: &&str| line.contains(" WARN ") || line.contains(" ERROR ");
+    let is_loud = |line: &&str| line.contains(r#""level":"WARN""#) || line.contains(r#""level":"ERROR""#);
     // The API server needs a moment for resource definitions that it has just been given.
     let begins = |line: &&str| line.contains("storage is (re)initializing");
     let loud: Vec<_> = log.lines().filter(is_loud).filter(|line| !begins(line)).collect();

@@ -16,12 +16,15 @@ use arango_operator::{
     stand_in::{self, StandIn},
 };
 use k8s_openapi::api::{
+    apps::v1::Deployment,
     authentication::v1::TokenRequest,
     authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec},
     core::v1::ServiceAccount,
 };
 use kube::{Api, Client, api::PostParams};
 use serde_json::Value;
+
+use crate::pod::Runs;
 
 /// Longer than the first build of the programs may take on a small machine.
 const START: Duration = Duration::from_secs(40 * 60);
@@ -121,14 +124,22 @@ impl Machine {
         .await;
     }
 
-    /// Starts the built operator as the `ServiceAccount` of its namespace.
+    /// Starts what the Deployment arango-operator of a namespace says, as its `ServiceAccount`; with further arguments.
     pub(crate) async fn operator(&self, namespace: &str, arguments: &[&str]) -> Operator {
+        self.operator_of(namespace, "arango-operator", arguments).await
+    }
+
+    /// The same of a Deployment of any name.
+    pub(crate) async fn operator_of(&self, namespace: &str, name: &str, arguments: &[&str]) -> Operator {
+        let deployments = Api::<Deployment>::namespaced(self.client.clone(), namespace);
+        let runs = Runs::of(deployments.get(name).await.unwrap());
         let accounts = Api::<ServiceAccount>::namespaced(self.client.clone(), namespace);
         let (parameters, request) = (PostParams::default(), TokenRequest::default());
-        let answer = accounts.create_token_request("arango-operator", &parameters, &request).await.unwrap();
+        let answer = accounts.create_token_request(&runs.account, &parameters, &request).await.unwrap();
         let kubeconfig = self.folder.path().join("operator.kubeconfig");
         self.plane.write_kubeconfig_for_token(&answer.status.unwrap().token, &kubeconfig).unwrap();
-        let operator = Operator::start(&kubeconfig, &self.folder.path().join("operator.log"), arguments);
+        let operator =
+            Operator::start(&runs, &kubeconfig, &self.folder.path().join("operator.log"), arguments);
         let ready = format!("{}/readyz", operator.health);
         eventually("the operator is ready", async || {
             let answer = reqwest::get(&ready).await.map_err(|error| error.to_string())?;
@@ -140,11 +151,15 @@ impl Machine {
 
     /// Everything that the operator asked of the API server.
     pub(crate) fn requests(&self, namespace: &str) -> Vec<Asked> {
-        let account = account(namespace);
+        self.requests_of(&account(namespace))
+    }
+
+    /// Everything that a user asked.
+    pub(crate) fn requests_of(&self, account: &str) -> Vec<Asked> {
         let log = std::fs::read_to_string(self.folder.path().join("audit.log")).unwrap();
         log.lines()
             .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-            .filter(|entry| entry["user"]["username"] == account.as_str())
+            .filter(|entry| entry["user"]["username"] == account)
             .map(|entry| Asked::new(&entry))
             .collect()
     }
@@ -240,16 +255,18 @@ pub(crate) fn used(requests: &[Asked]) -> BTreeSet<Right> {
 /// The built operator in a process of its own.
 pub(crate) struct Operator {
     child: Child,
-    health: String,
+    pub(crate) health: String,
     log: PathBuf,
 }
 
 impl Operator {
-    fn start(kubeconfig: &Path, log: &Path, arguments: &[&str]) -> Self {
+    fn start(runs: &Runs, kubeconfig: &Path, log: &Path, arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_arango-operator"))
-            .args(["run", "--health-addr", "127.0.0.1:0", "--metrics-addr", "127.0.0.1:0"])
+            .args(&runs.arguments)
             .args(["--log", "debug,h2=info,hyper_util=info"])
             .args(arguments)
+            .env_clear()
+            .envs(&runs.variables)
             .env("KUBECONFIG", kubeconfig)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

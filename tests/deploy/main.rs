@@ -8,8 +8,16 @@
     reason = "the helpers of tests fail as tests do"
 )]
 
+mod by_helm;
+mod chart;
+mod helm;
+#[path = "../installed/mod.rs"]
+mod installed;
 mod kube_arangodb;
 mod machine;
+mod pod;
+#[path = "../installed/prometheus_operator.rs"]
+mod prometheus_operator;
 
 use std::collections::BTreeSet;
 
@@ -347,7 +355,7 @@ async fn the_operator_runs_with_the_rights_for_one_namespace() {
         assert!(!machine.may("shop", &right, Some("shop")).await, "{right:?}");
     }
 
-    let operator = machine.operator("shop", &["--namespace", "shop"]).await;
+    let operator = machine.operator("shop", &[]).await;
     whole_life(&machine, &operator, "shop").await;
     let log = operator.log();
     operator.stop().await;
@@ -379,7 +387,7 @@ fn overlay(machine: &Machine, namespace: &str) -> std::path::PathBuf {
 async fn pods_are_let_in(machine: &Machine, namespace: &str) {
     let deployments = Api::<Deployment>::namespaced(machine.client.clone(), namespace);
     let spec = deployments.get("arango-operator").await.unwrap().spec.unwrap();
-    assert_eq!((spec.replicas, spec.strategy.unwrap().type_.as_deref()), (Some(1), Some("Recreate")));
+    assert_eq!((spec.replicas, spec.strategy.unwrap().type_.as_deref()), (Some(2), Some("RollingUpdate")));
     let template = spec.template;
     let mut pod = Pod {
         metadata: ObjectMeta { generate_name: Some("operator-".to_owned()), ..template.metadata.unwrap() },

@@ -14,6 +14,7 @@ use tokio::{process::Command, sync::OnceCell};
 use super::monitoring::{alerts, metrics_of, queries, root, text};
 use crate::{
     installed::{go_build, output},
+    prometheus_operator::definition,
     support::{Server, World, database, document, eventually, grant, passwords, secret, user_with_password},
 };
 
@@ -285,20 +286,28 @@ async fn the_alerts_fire_on_what_a_running_operator_really_told() {
         silent.fires(promtool, 60, unreachable, &["DeploymentUnreachable"]),
         is_well_formed(promtool, &last),
         the_runbooks_commands_work(&world, &found),
-        everything_is_in_the_folder(&world),
+        everything_is_taken_by_the_api_server(&world),
     );
     tells(&world, &of_moved, 0.0).await;
     world.gone("arangodatabase/full").await;
 }
 
-/// What `kubectl apply -k` finds there.
-async fn everything_is_in_the_folder(world: &World) {
+/// `kubectl apply -k`, in this test's namespace, with the Prometheus operator's own definition of a rule.
+async fn everything_is_taken_by_the_api_server(world: &World) {
+    let Some(definition) = definition("prometheusrules").await else { return };
+    let definition = definition.to_string_lossy();
+    world.kubectl(&["apply", "--server-side", "-f", &definition]).await.unwrap();
+    let established = ["wait", "--for=condition=Established", "--timeout=60s", "-f", &definition];
+    world.kubectl(&established).await.unwrap();
     let folder = root().join("deploy/monitoring");
     let made = world.kubectl(&["kustomize", &folder.to_string_lossy()]).await.unwrap();
-    for kind in ["ConfigMap", "PodMonitor", "PrometheusRule"] {
-        assert_eq!(made.matches(&format!("\nkind: {kind}\n")).count(), 1, "{kind}");
-    }
-    assert!(made.contains("grafana_dashboard: \"1\"") && made.contains("namespace: arango-operator"));
+    let here = format!("namespace: {}", world.namespace);
+    world.apply(&made.replace("namespace: arango-operator", &here)).await;
+    let rule = world.kubectl(&["get", "prometheusrule/arango-operator", "-o", "json"]).await.unwrap();
+    let rule: Value = serde_json::from_str(&rule).unwrap();
+    assert_eq!(rule["spec"]["groups"][0]["rules"], Value::Array(alerts()), "nothing is lost on the way");
+    let label = ["get", "configmaps", "-l", "grafana_dashboard=1", "-o", "name"];
+    assert_eq!(world.kubectl(&label).await.unwrap(), "configmap/arango-operator-dashboard\n");
 }
 
 /// The identity of the deployment that answers.

@@ -276,18 +276,6 @@ fn every_alert_says_who_is_called_what_is_wrong_and_where_to_read_on() {
 }
 
 #[test]
-fn the_pod_monitor_selects_the_operators_pods_and_a_port_that_they_have() {
-    let parse = |path: &str| -> Value { serde_saphyr::from_str(&read(path)).unwrap() };
-    let monitor = parse("deploy/monitoring/pod-monitor.yaml");
-    let pod = &parse("deploy/base/deployment.yaml")["spec"]["template"];
-    let selected = monitor["spec"]["selector"]["matchLabels"].as_object().unwrap();
-    assert!(selected.iter().all(|(label, value)| pod["metadata"]["labels"][label] == *value), "{selected:?}");
-    let ports = pod["spec"]["containers"][0]["ports"].as_array().unwrap();
-    let endpoint = &monitor["spec"]["podMetricsEndpoints"][0];
-    assert!(ports.iter().any(|port| port["name"] == endpoint["port"]), "{ports:?}");
-}
-
-#[test]
 fn the_dashboard_keeps_to_grafanas_conventions() {
     let dashboard = dashboard();
     assert_eq!(dashboard["schemaVersion"], 42, "the last of the classic form");
