@@ -20,6 +20,7 @@ use tracing::{Instrument, debug, debug_span, info, warn};
 use super::{
     context::Context,
     index::{Entry, Id, Key, Ref, id_of},
+    metrics,
     pass::{self, Next},
     store::StoreError,
     watch::{known_in, watch},
@@ -236,12 +237,12 @@ async fn reconcile<K: Kind>(
         Ok(Err(StoreError::Outdated)) => Next::Again,
         Ok(Err(error)) => {
             warn!(kind = K::NAME, resource = %resource_ref.id, %error, "pass failed; trying again");
-            context.metrics.pass(K::NAME, "KubernetesError", seconds);
+            context.metrics.pass(K::NAME, metrics::KUBERNETES_ERROR, seconds);
             Next::Retry(crate::core::Reason::Retry)
         }
         Err(_) => {
             warn!(kind = K::NAME, resource = %resource_ref.id, "pass took too long; trying again");
-            context.metrics.pass(K::NAME, "Deadline", seconds);
+            context.metrics.pass(K::NAME, metrics::DEADLINE, seconds);
             Next::Retry(crate::core::Reason::Retry)
         }
     };

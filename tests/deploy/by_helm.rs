@@ -13,9 +13,10 @@ use serde_json::{Value, json};
 use crate::{
     GROUP, beyond,
     helm::{Helm, all_values, chart, object, objects, values},
-    installed::{answer, missing},
     machine::{Machine, Right, eventually, repository},
-    manifest, rights, rights_are_exactly_what_is_used, rights_everywhere, stop, whole_life,
+    manifest,
+    prometheus_operator::definition,
+    rights, rights_are_exactly_what_is_used, rights_everywhere, stop, whole_life,
 };
 
 /// The release, its namespace, and what it installs.
@@ -216,7 +217,7 @@ async fn a_release_for_two_namespaces_asks_for_nothing_elsewhere_beside_one_that
 #[tokio::test(flavor = "multi_thread")]
 async fn the_api_server_takes_what_is_installed_whatever_is_set_also_under_pod_security_restricted() {
     let Some(helm) = Helm::find().await else { return };
-    let Some(monitors) = service_monitors().await else { return };
+    let Some(monitors) = definition("servicemonitors").await else { return };
     let machine = Machine::start().await;
     machine.kubectl_succeeds(&["apply", "--server-side", "-f", monitors.to_str().unwrap()]);
     for namespace in ["shop", "warehouse"] {
@@ -269,17 +270,4 @@ fn pods_of(objects: &[Value]) -> Vec<Pod> {
         serde_json::from_value(template).unwrap()
     };
     objects.iter().filter_map(template).map(pod).collect()
-}
-
-/// The Prometheus operator's own definition of a `ServiceMonitor`, from its Go module.
-async fn service_monitors() -> Option<PathBuf> {
-    const MODULE: &str = "github.com/prometheus-operator/prometheus-operator@v0.85.0";
-    const SUM: &str = "h1:M5xLCLEoaW2IJfnuCwFzzpL+jSVQu3KGT84Pye+fW8s=";
-    let Some(module) = answer("go", &["mod", "download", "-json", MODULE]).await else {
-        return missing("Go, and its module proxy");
-    };
-    let module: Value = serde_json::from_str(&module).unwrap();
-    assert_eq!(module["Sum"], SUM, "{module}");
-    let folder = Path::new(module["Dir"].as_str().unwrap()).join("example/prometheus-operator-crd");
-    Some(folder.join("monitoring.coreos.com_servicemonitors.yaml"))
 }
