@@ -217,9 +217,12 @@ async fn a_release_for_two_namespaces_asks_for_nothing_elsewhere_beside_one_that
 #[tokio::test(flavor = "multi_thread")]
 async fn the_api_server_takes_what_is_installed_whatever_is_set_also_under_pod_security_restricted() {
     let Some(helm) = Helm::find().await else { return };
-    let Some(monitors) = definition("servicemonitors").await else { return };
+    let kinds = ["servicemonitors", "prometheusrules"];
     let machine = Machine::start().await;
-    machine.kubectl_succeeds(&["apply", "--server-side", "-f", monitors.to_str().unwrap()]);
+    for kind in kinds {
+        let Some(definition) = definition(kind).await else { return };
+        machine.kubectl_succeeds(&["apply", "--server-side", "-f", definition.to_str().unwrap()]);
+    }
     for namespace in ["shop", "warehouse"] {
         machine.kubectl_succeeds(&["create", "namespace", namespace]);
     }
@@ -228,11 +231,13 @@ async fn the_api_server_takes_what_is_installed_whatever_is_set_also_under_pod_s
     let pods = Api::<Pod>::namespaced(machine.client.clone(), NAME);
     let dry = PostParams { dry_run: true, ..PostParams::default() };
     let apply = ["apply", "--server-side", "--dry-run=server", "--validate=strict"];
-    eventually("the kind ServiceMonitor is served", async || {
-        let output = machine.kubectl(&["get", "servicemonitors"]);
-        if output.status.success() { Ok(()) } else { Err(format!("{output:?}")) }
-    })
-    .await;
+    for kind in kinds {
+        eventually("it is served", async || {
+            let output = machine.kubectl(&["get", kind]);
+            if output.status.success() { Ok(()) } else { Err(format!("{output:?}")) }
+        })
+        .await;
+    }
     for values in all_values() {
         let manifest = helm.template(&values);
         let file = machine.folder.path().join("rendered.yaml");
