@@ -36,7 +36,7 @@ impl Terms {
     /// How long its holder acts on it after the write: a fifth less, for clocks that differ in speed and for what was
     /// begun at the last moment.
     pub fn validity(self) -> Duration {
-        self.0 - self.0 / 5
+        self.0.saturating_sub(self.0 / 5)
     }
 
     /// The time between two renewals.

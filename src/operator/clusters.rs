@@ -199,6 +199,10 @@ async fn reconcile(
         Ok(Err(StoreError::Outdated)) => {
             return Ok(Action::requeue(backoff::jitter(LINGER_LOOK, rand::random())));
         }
+        Ok(Err(error)) if context.is_stopping() => {
+            debug!(cluster = %resource.id, %error, "left to the next one");
+            (false, None)
+        }
         Ok(Err(error)) => {
             warn!(kind = KIND, resource = %resource.id, %error, "pass failed; trying again");
             (metrics::KUBERNETES_ERROR, None)

@@ -235,6 +235,10 @@ async fn reconcile<K: Kind>(
             next
         }
         Ok(Err(StoreError::Outdated)) => Next::Again,
+        Ok(Err(error)) if context.is_stopping() => {
+            debug!(kind = K::NAME, resource = %resource_ref.id, %error, "left to the next one");
+            Next::Again
+        }
         Ok(Err(error)) => {
             warn!(kind = K::NAME, resource = %resource_ref.id, %error, "pass failed; trying again");
             context.metrics.pass(K::NAME, metrics::KUBERNETES_ERROR, seconds);

@@ -43,17 +43,27 @@ pub struct Lead {
     state: Mutex<State>,
     /// Whether the Lease could be read.
     looked: AtomicBool,
+    /// Whether it is about to be released.
+    ending: AtomicBool,
 }
 
 impl Lead {
     /// For one that is alone.
     pub fn always() -> Self {
-        Self { state: Mutex::new(State::Always), looked: AtomicBool::new(true) }
+        Self {
+            state: Mutex::new(State::Always),
+            looked: AtomicBool::new(true),
+            ending: AtomicBool::new(false),
+        }
     }
 
     /// For one of several.
     pub fn candidate() -> Self {
-        Self { state: Mutex::new(State::Waiting), looked: AtomicBool::new(false) }
+        Self {
+            state: Mutex::new(State::Waiting),
+            looked: AtomicBool::new(false),
+            ending: AtomicBool::new(false),
+        }
     }
 
     /// Nobody else acts until then, by [`clock`]. Tells whether that comes in time; if not, it is over.
@@ -67,7 +77,13 @@ impl Lead {
         *state != State::Over
     }
 
-    /// Nothing begins from here on.
+    /// Nothing begins from here on, and the lease is kept until what is under way has ended. One that is alone goes on: nobody
+    /// waits for it.
+    pub fn begin_no_more(&self) {
+        self.ending.store(*self.state.lock() != State::Always, Ordering::Relaxed);
+    }
+
+    /// The lease is over. Nothing begins from here on.
     pub fn close(&self) {
         *self.state.lock() = State::Over;
     }
@@ -109,7 +125,7 @@ impl Gate for Lead {
         match *state {
             State::Always => true,
             State::Waiting | State::Over => false,
-            State::Until(until) if clock() < until => true,
+            State::Until(until) if clock() < until => !self.ending.load(Ordering::Relaxed),
             State::Until(_) => {
                 *state = State::Over;
                 false
@@ -151,6 +167,17 @@ mod tests {
             }
             assert!(!lead.hold(clock() + Duration::from_secs(60)) && !lead.is_open());
         }
+    }
+
+    #[test]
+    fn one_that_is_about_to_end_begins_nothing_and_keeps_its_lease() {
+        let lead = Lead::candidate();
+        assert!(lead.hold(clock() + Duration::from_secs(60)));
+        lead.begin_no_more();
+        assert!(!lead.is_open() && lead.hold(clock() + Duration::from_secs(61)) && !lead.is_open());
+        let alone = Lead::always();
+        alone.begin_no_more();
+        assert!(alone.is_open(), "what it has begun it brings to its end");
     }
 
     #[test]

@@ -77,6 +77,10 @@ use crate::{
 /// How long passes that are under way may take to end at shutdown.
 const DRAIN: Duration = Duration::from_secs(20);
 
+/// How long passes go on at shutdown as if nothing was, where another replica may be waiting to take over: from then on
+/// they begin no request, and what they have not finished is the next one's.
+const HURRY: Duration = Duration::from_secs(1);
+
 /// How the operator runs.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -126,6 +130,7 @@ type Fill = Box<dyn FnOnce(&Context) + Send>;
 
 /// Runs the operator until `stop` is cancelled and what is under way has ended, or until it loses the lease: then at once.
 /// `listening` is told where health and metrics are served.
+#[allow(clippy::too_many_lines, reason = "what starts and what ends, in its order")]
 pub async fn run(
     client: kube::Client,
     settings: Settings,
@@ -214,7 +219,7 @@ pub async fn run(
             }
             info!("caches are synced");
             context.synced.send_replace(true);
-            std::future::pending().await
+            std::future::pending::<()>().await;
         } => {}
     }
 
@@ -223,7 +228,13 @@ pub async fn run(
     // Passes that wait for their turn must be let through to see that the process is stopping.
     context.acting.send_replace(true);
     let drained = async { while tasks.join_next().await.is_some() {} };
+    let others_wait = async {
+        tokio::time::sleep(HURRY).await;
+        lead.begin_no_more();
+        std::future::pending::<()>().await;
+    };
     tokio::select! {
+        () = others_wait => {}
         drained = timeout(DRAIN, drained) => if drained.is_err() {
             warn!(
                 "passes took longer than {}s to end and are cut off; the next start goes on from there",
@@ -255,14 +266,12 @@ fn stand(
         let act = || {
             context.acting.send_replace(true);
         };
-        match elector.filter(|_| synced.is_some()) {
-            Some(elector) => elector.run(act, end).await,
-            None => {
-                act();
-                end.cancelled().await;
-                None
-            }
+        if let Some(elector) = elector.filter(|_| synced.is_some()) {
+            return elector.run(act, end).await;
         }
+        act();
+        end.cancelled().await;
+        None
     })
 }
 

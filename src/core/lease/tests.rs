@@ -216,6 +216,7 @@ impl Running<'_> {
 }
 
 /// Plays it all, in the order of true time; the number of times that somebody came to lead.
+#[allow(clippy::too_many_lines, reason = "one event after the other")]
 fn play(processes: &[Process], releases: bool) -> usize {
     let names: Vec<_> = (0..processes.len()).map(|n| format!("process {n}")).collect();
     let mut running: Vec<_> = processes
