@@ -121,6 +121,19 @@ async fn nothing_says_as_which_user_id_it_runs() {
 }
 
 #[tokio::test]
+async fn no_tool_deletes_the_definitions_with_the_release() {
+    let Some(helm) = Helm::find().await else { return };
+    let objects = objects(&helm.template(&values("default")));
+    let definitions = objects.iter().filter(|object| object["kind"] == "CustomResourceDefinition");
+    let annotations: Vec<_> = definitions.map(|object| &object["metadata"]["annotations"]).collect();
+    assert_eq!(annotations.len(), 4);
+    for annotations in annotations {
+        assert_eq!(annotations["helm.sh/resource-policy"], "keep");
+        assert_eq!(annotations["argocd.argoproj.io/sync-options"], "Prune=false,Delete=false");
+    }
+}
+
+#[tokio::test]
 async fn selectors_find_the_operators_pods_and_not_the_one_of_helm_test() {
     let Some(helm) = Helm::find().await else { return };
     let objects = objects(&helm.template(&values("everything-set")));
@@ -218,10 +231,11 @@ fn by_name(objects: Vec<Value>) -> BTreeMap<String, Value> {
 
 /// Takes out what Helm alone has, and says in one way what can be said in two.
 fn without_helm(value: &mut Value) {
-    const HELMS: [&str; 5] = [
+    const HELMS: [&str; 6] = [
         "app.kubernetes.io/instance",
         "app.kubernetes.io/managed-by",
         "app.kubernetes.io/version",
+        "argocd.argoproj.io/sync-options",
         "helm.sh/chart",
         "helm.sh/resource-policy",
     ];
