@@ -79,7 +79,7 @@ const DRAIN: Duration = Duration::from_secs(20);
 
 /// How long passes go on at shutdown as if nothing was, where another replica may be waiting to take over: from then on
 /// they begin no request, and what they have not finished is the next one's.
-const HURRY: Duration = Duration::from_secs(1);
+const HURRY: Duration = Duration::from_millis(500);
 
 /// How the operator runs.
 #[derive(Debug, Clone)]

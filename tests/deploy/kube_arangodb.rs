@@ -73,7 +73,6 @@ async fn deployment_ref_waits_for_its_rights_for_kube_arangodb_and_for_the_deplo
     machine.kubectl_succeeds(&["apply", "-k", repository("deploy").to_str().unwrap()]);
     machine.kubectl_succeeds(&["create", "namespace", NAMESPACE]);
     machine.has("arango-operator", &rights(), None).await;
-    machine.has_its_lease("arango-operator").await;
     let route = format!("--connect-to=prod-coordinator-kq3vwx8n.{NAMESPACE}.svc:8529:{address}");
     let operator = machine.operator("arango-operator", &[&route]).await;
 

@@ -335,7 +335,6 @@ async fn the_operator_runs_with_the_rights_for_all_namespaces_and_needs_them_all
     machine.kubectl_succeeds(&["apply", "-k", repository("deploy").to_str().unwrap()]);
     pods_are_let_in(&machine, "arango-operator").await;
     machine.has("arango-operator", &rights_everywhere(), None).await;
-    machine.has_its_lease("arango-operator").await;
     for right in beyond() {
         for namespace in [Some("shop"), Some("arango-operator"), Some("kube-system"), None] {
             assert!(!machine.may("arango-operator", &right, namespace).await, "{right:?} in {namespace:?}");
@@ -368,7 +367,6 @@ async fn the_operator_runs_with_the_rights_for_one_namespace() {
     assert_eq!(field.field_path, "metadata.namespace");
 
     machine.has("shop", &rights(), Some("shop")).await;
-    machine.has_its_lease("shop").await;
     for right in rights_everywhere() {
         for namespace in [Some("other"), Some("kube-system"), None] {
             assert!(!machine.may("shop", &right, namespace).await, "{right:?} in {namespace:?}");

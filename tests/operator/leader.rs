@@ -131,51 +131,69 @@ const CONCURRENT: usize = 4;
 /// How long the server takes for a request, so that some are under way at any moment.
 const DELAY: Duration = Duration::from_millis(50);
 
-#[tokio::test(flavor = "multi_thread")]
-async fn stopped_past_its_lease_and_continued_a_replica_begins_nothing() {
-    let (world, server) = tokio::join!(World::without_operator(), Server::slow(DELAY));
-    let stopped = world.replica("stopped", None).await;
-    leads(PATIENCE, &stopped).await;
-    let follower = world.replica("follower", None).await;
+/// Declares more than is done in a moment. Returns when a part of it is there, with the names.
+async fn much_to_do(world: &World, server: &Server) -> Vec<String> {
     let names: Vec<String> = (0..TRIPLES).map(|n| format!("tenant-{n:02}")).collect();
     let secrets: Vec<_> = names.iter().map(|name| (name.as_str(), name.as_str())).collect();
     let triple = |name: &String| {
         [database(name, ""), user_with_password(name, ""), grant(name, name, "access: rw")].concat()
     };
     let connection = format!("drift: {{interval: 1s}}, requests: {{maxConcurrent: {CONCURRENT}}}");
-    let declared = names.iter().map(triple).collect::<String>();
     world.apply(&(server.manifest_for(("root", ROOT_PASSWORD), &connection) + &passwords(&secrets))).await;
     world.ready(&["arangocluster/prod"]).await;
-    world.apply(&declared).await;
-    let made =
-        || server.stand_in.with_model(|model: &mut Model| model.databases().count() + model.users().count());
-    eventually("it is busy", async || if made() > TRIPLES / 2 { Ok(()) } else { Err(made()) }).await;
+    world.apply(&names.iter().map(triple).collect::<String>()).await;
+    let is_there = || if made(server) > TRIPLES / 2 { Ok(()) } else { Err(made(server)) };
+    eventually("the replica is busy", async || is_there()).await;
+    names
+}
 
-    stopped.signal(Signal::STOP);
-    let before = made();
-    assert!(before < 2 * TRIPLES, "too late to be in the middle of it");
-    let took = leads(TAKE_OVER, &follower).await;
-    eprintln!("FIGURE take-over after the leader was stopped: {took:?}");
-    eventually("the other one is at work", async || {
-        if requests_of(&server, "follower").is_empty() { Err("no request") } else { Ok(()) }
-    })
-    .await;
-    let taken = first(&requests_of(&server, "follower"));
-    stopped.signal(Signal::CONT);
-    assert_eq!(stopped.ended(PATIENCE).await.code(), DEPOSED, "it sees that it was deposed");
+/// How many databases and users there are.
+fn made(server: &Server) -> usize {
+    server.stand_in.with_model(|model: &mut Model| model.databases().count() + model.users().count() - 2)
+}
 
+/// Waits until everything is there, and nobody is told about leases who only wants a database.
+async fn all_is_done(world: &World, server: &Server, names: &[String]) {
     let objects: Vec<String> = names
         .iter()
         .flat_map(|name| {
-            ["arangodatabase/", "arangouser/"]
-                .map(|kind| format!("{kind}{name}"))
-                .into_iter()
-                .chain([format!("arangopermission/{name}-{name}")])
+            let row = format!("arangopermission/{name}-{name}");
+            [format!("arangodatabase/{name}"), format!("arangouser/{name}"), row]
         })
         .collect();
     world.ready(&objects.iter().map(String::as_str).collect::<Vec<_>>()).await;
     assert_eq!(server.databases().await, names);
     assert_eq!(server.users().await, names);
+    for object in objects {
+        let status = world.object(&object).await["status"].to_string();
+        assert!(!status.contains("lease") && !status.contains("this process"), "{status}");
+    }
+}
+
+/// Waits for the first request of a replica. When it came.
+async fn begins(server: &Server, identity: &str) -> f64 {
+    eventually("the replica is at work", async || {
+        let requests = requests_of(server, identity);
+        if requests.is_empty() { Err("no request") } else { Ok(first(&requests)) }
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stopped_past_its_lease_and_continued_a_replica_begins_nothing() {
+    let (world, server) = tokio::join!(World::without_operator(), Server::slow(DELAY));
+    let stopped = world.replica("stopped", None).await;
+    leads(PATIENCE, &stopped).await;
+    let follower = world.replica("follower", None).await;
+    let names = much_to_do(&world, &server).await;
+    stopped.signal(Signal::STOP);
+    assert!(made(&server) < 2 * TRIPLES, "too late to be in the middle of it");
+    let took = leads(TAKE_OVER, &follower).await;
+    eprintln!("FIGURE take-over after the leader was stopped: {took:?}");
+    let taken = begins(&server, "follower").await;
+    stopped.signal(Signal::CONT);
+    assert_eq!(stopped.ended(PATIENCE).await.code(), DEPOSED, "it sees that it was deposed");
+    all_is_done(&world, &server, &names).await;
     let all = requests_of(&server, "stopped");
     let late: Vec<_> = all.iter().filter(|entry| entry.came.0 >= taken).collect();
     eprintln!(
@@ -184,11 +202,26 @@ async fn stopped_past_its_lease_and_continued_a_replica_begins_nothing() {
         all.len()
     );
     assert!(all.len() > CONCURRENT && late.len() <= CONCURRENT, "{late:#?}");
-    // Nobody is told about leases who only wants a database.
-    for object in objects {
-        let status = world.object(&object).await["status"].to_string();
-        assert!(!status.contains("lease") && !status.contains("replica"), "{status}");
-    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn told_to_end_in_the_middle_of_work_a_replica_has_ended_it_before_the_next_one_begins() {
+    let (world, server) = tokio::join!(World::without_operator(), Server::slow(DELAY));
+    let ending = world.replica("ending", None).await;
+    leads(PATIENCE, &ending).await;
+    let follower = world.replica("follower", None).await;
+    let names = much_to_do(&world, &server).await;
+    let (status, took) = join(ending.terminate(PATIENCE), leads(PATIENCE, &follower)).await;
+    assert!(status.success(), "{status}");
+    eprintln!("FIGURE hand-over in the middle of work: {took:?}");
+    let taken = begins(&server, "follower").await;
+    assert!(made(&server) < 2 * TRIPLES, "too late to be in the middle of it");
+    all_is_done(&world, &server, &names).await;
+    let all = requests_of(&server, "ending");
+    // Answered, not only begun.
+    let last = all.iter().map(|entry| entry.time.0).fold(f64::MIN, f64::max);
+    assert!(last < taken, "{:.3} s too late", last - taken);
+    assert!(!world.log().contains("cut off"), "what was under way ended in time");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -37,6 +37,7 @@ impl Operator {
         namespaces: &[&str],
         log: &Path,
         arguments: &[&str],
+        environment: &[(&str, String)],
     ) -> Self {
         let log = OpenOptions::new().create(true).append(true).open(log).unwrap();
         let mut process = Command::new(env!("CARGO_BIN_EXE_arango-operator"))
@@ -50,6 +51,7 @@ impl Operator {
             // Each test has its own Lease, with time for a machine that is busy. Flags overrule it.
             .env("ARANGO_OPERATOR_LEASE_NAMESPACE", namespaces.first().copied().unwrap_or("default"))
             .env("ARANGO_OPERATOR_LEASE_DURATION", "60s")
+            .envs(environment.iter().map(|(variable, value)| (variable, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
