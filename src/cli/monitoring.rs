@@ -1,7 +1,7 @@
 //! `monitoring`: what of `deploy/monitoring` is made of other files there. For developers: the result is in the
 //! repository.
 //!
-//! The PrometheusRule is the file of alerts in an envelope. The dashboard is made of a table, since Grafana's own form
+//! The `PrometheusRule` is the file of alerts in an envelope. The dashboard is made of a table, since Grafana's own form
 //! says everything ten times and nobody can review it.
 
 use std::{
