@@ -2,7 +2,7 @@
 //!
 //! The map, one line per module:
 
-pub mod arango; // the ArangoDB client: requests, coordinator pool, login; the only user of reqwest
+pub mod arango; // the ArangoDB client: requests, coordinator pool, login
 pub mod cli; // one file per command
 pub mod control_plane; // a real etcd and kube-apiserver as child processes, for the demo and the tests
 pub mod core; // pure: names, plans, policies, decisions
@@ -10,3 +10,4 @@ pub mod kinds; // one folder per resource kind
 pub mod operator; // the flow with Kubernetes around it
 pub mod reconcile; // the one flow: desired, observe, plan, allow, execute, outcome. Read this first
 pub mod stand_in; // an in-memory ArangoDB that answers over HTTP
+pub mod traces; // spans for an OpenTelemetry collector, with the feature `otlp`

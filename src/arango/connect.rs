@@ -11,10 +11,11 @@ use reqwest::{
 };
 use secrecy::ExposeSecret;
 use tokio::time::{Instant, timeout_at};
+use tracing::Instrument;
 
 use super::{
     Endpoint, Error, Observer, Request, Response, Route, Tls, address::refused, error::quoted,
-    observer::Exchange,
+    exchange::Exchange,
 };
 
 /// An idle connection is dropped before the server (300 s) or a balancer between (60 s, often) does it: a
@@ -152,12 +153,7 @@ impl Coordinator {
         if let Some(body) = &request.body {
             outgoing = outgoing.json(body);
         }
-        let mut told = Exchange {
-            observer: self.observer.as_ref(),
-            coordinator: &self.name,
-            began: std::time::Instant::now(),
-            status: None,
-        };
+        let mut told = Exchange::begin(request, &self.name, self.observer.as_ref());
         let exchange = async {
             let mut answer = outgoing.send().await.map_err(|error| {
                 if error.is_connect() { Failure::NeverSent(why(error)) } else { Failure::Lost(why(error)) }
@@ -188,6 +184,7 @@ impl Coordinator {
             let body = Bytes::from(body);
             Ok(Answer { response: Response { status, body, coordinator: index }, retry_after })
         };
+        let exchange = exchange.instrument(told.span.clone());
         let outcome = timeout_at(until, exchange).await.unwrap_or(Err(Failure::Slow));
         told.status = outcome.as_ref().ok().map(|answer| answer.response.status);
         outcome
@@ -205,7 +202,7 @@ fn retry_after(value: &HeaderValue) -> Option<Duration> {
 }
 
 /// What a connection said, causes included, without the URL.
-fn why(error: reqwest::Error) -> String {
+pub(crate) fn why(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut text = error.to_string();
     let mut source = error.source();

@@ -1,4 +1,4 @@
-//! The ArangoDB client: requests, coordinator pool, login. The only module that knows reqwest.
+//! The ArangoDB client: requests, coordinator pool, login. The only module that asks ArangoDB through reqwest.
 //!
 //! [`Client`] has one method per thing that is asked of a deployment and is told how by a [`Transport`]: a
 //! [`Pool`] of coordinators in production, a model in property tests.
@@ -12,6 +12,7 @@ mod connect;
 mod dispatch;
 mod endpoint;
 mod error;
+mod exchange;
 mod health;
 mod look;
 mod observer;
@@ -32,6 +33,8 @@ pub use answers::{Availability, CollectionInfo, Role, ServerInfo, Status, UserIn
 pub use auth::Auth;
 pub use client::{Client, DatabaseOptions, Login, NewUser, UserChange};
 pub use cluster::{Advertised, Cluster, Deployment, ServerMaintenance, Supervision, Targets};
+#[cfg(feature = "otlp")]
+pub(crate) use connect::why;
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{Answer, Class, Error, Reason, What, class_of, quoted};
 pub use health::{Health, LastAcked, Member, MemberRole, MemberStatus};

@@ -6,12 +6,13 @@ use anyhow::Context;
 use clap::{ValueEnum, builder::NonEmptyStringValueParser};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, Layer, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 use super::screen::may_colour;
 use crate::{
     arango::Route,
     operator::{self, Settings},
+    traces::{self, Traces},
 };
 
 /// Run the operator: watch the resources of a Kubernetes cluster and keep ArangoDB as they declare.
@@ -75,6 +76,11 @@ pub struct RunArgs {
     /// How it is logged.
     #[arg(long, env = "ARANGO_OPERATOR_LOG_FORMAT", value_name = "FORMAT", default_value = "pretty")]
     log_format: LogFormat,
+    /// Send traces to this OpenTelemetry collector, by OTLP over HTTP: the address before /v1/traces, such as
+    /// <http://collector:4318>. The variables of OpenTelemetry's specification count as well (`OTEL_EXPORTER_OTLP_ENDPOINT`,
+    /// `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_TRACES_SAMPLER` and others). Needs a program that is built with the feature `otlp`.
+    #[arg(long, env = "ARANGO_OPERATOR_OTLP_ENDPOINT", value_name = "URL", value_parser = traces::address)]
+    otlp_endpoint: Option<String>,
 }
 
 /// How lines are logged.
@@ -90,13 +96,15 @@ enum LogFormat {
 /// Runs the command.
 pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let filter = filter(&args.log)?;
-    let colours = may_colour(&std::io::stderr());
-    let subscriber =
-        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
-    match args.log_format {
-        LogFormat::Pretty => subscriber.init(),
-        LogFormat::Json => subscriber.json().init(),
-    }
+    let traces = Traces::start(args.otlp_endpoint.as_deref())?;
+    let lines = fmt::layer().with_ansi(may_colour(&std::io::stderr())).with_writer(std::io::stderr);
+    let lines = match args.log_format {
+        LogFormat::Pretty => lines.boxed(),
+        LogFormat::Json => lines.json().boxed(),
+    };
+    let spans = traces.as_ref().map(Traces::layer);
+    tracing_subscriber::registry().with(lines.with_filter(filter)).with(spans).init();
+    Traces::tell(traces.as_ref());
 
     let config = kube::Config::infer().await.context(
         "no Kubernetes cluster is configured; set KUBECONFIG, or run in a pod with a ServiceAccount",
@@ -113,12 +121,15 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         metrics: args.metrics_addr,
         maintenance_period: args.maintenance_period,
     };
-    operator::run(client, settings, stop, |addresses| {
+    let ended = operator::run(client, settings, stop, |addresses| {
         println!("health http://{}", addresses.health);
         println!("metrics http://{}", addresses.metrics);
     })
-    .await
-    .context("could not serve health and metrics")?;
+    .await;
+    if let Some(traces) = traces {
+        traces.stop().await;
+    }
+    ended.context("could not serve health and metrics")?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -19,7 +19,7 @@ use kube::{
 };
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, debug, debug_span, info, warn};
+use tracing::{Instrument, Span, debug, debug_span, field, info, warn};
 
 use super::{
     access,
@@ -28,7 +28,7 @@ use super::{
     context::Context,
     controller::asked,
     deployments, elsewhere,
-    index::{Entry, Key, Ref, id_of},
+    index::{Entry, Id, Key, Ref, id_of},
     inspect::{Inspected, coordinators, inspect},
     maintenance::{end_maintenance, look_after},
     metrics,
@@ -180,8 +180,8 @@ async fn reconcile(cluster: Arc<ArangoCluster>, context: Arc<Context>) -> Result
         });
     }
     let started = Instant::now();
-    let span =
-        debug_span!("pass", kind = KIND, namespace = %resource.id.namespace, object = %resource.id.name);
+    let Id { namespace, name } = &resource.id;
+    let span = debug_span!("pass", kind = KIND, %namespace, object = %name, reason = field::Empty);
     let pass = pass(&context, &resource, &cluster).instrument(span);
     let (reason, again) = match timeout(DEADLINE, pass).await {
         Ok(Ok((reason, again))) => (reason.as_str(), again),
@@ -279,6 +279,7 @@ async fn pass(
         }
     };
 
+    Span::current().record("reason", verdict.reason.as_str());
     let now = now();
     let ready = verdict.is_ready();
     call_for_a_person_about(context, cluster, &before, verdict.said().chain(looked.said.clone())).await;

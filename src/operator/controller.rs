@@ -15,7 +15,7 @@ use kube::{
 };
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, debug, debug_span, info, warn};
+use tracing::{Instrument, debug, debug_span, field, info, warn};
 
 use super::{
     context::Context,
@@ -225,24 +225,30 @@ async fn reconcile<K: Kind>(
         return Ok(Action::await_change());
     };
     let Id { namespace, name } = &resource_ref.id;
-    let span = debug_span!("pass", kind = K::NAME, %namespace, object = %name);
-    let pass = pass::pass::<K>(&shared, &resource_ref, &resource, asked).instrument(span);
+    let span = debug_span!("pass", kind = K::NAME, %namespace, object = %name, reason = field::Empty);
+    let pass = pass::pass::<K>(&shared, &resource_ref, &resource, asked).instrument(span.clone());
     let result = timeout(DEADLINE, pass).await;
-    let seconds = started.elapsed().as_secs_f64();
+    let passed = |reason| {
+        span.record("reason", reason);
+        context.metrics.pass(K::NAME, reason, started.elapsed().as_secs_f64());
+    };
     let next = match result {
         Ok(Ok(next)) => {
-            context.metrics.pass(K::NAME, next.reason(), seconds);
+            passed(next.reason());
             next
         }
-        Ok(Err(StoreError::Outdated)) => Next::Again,
+        Ok(Err(StoreError::Outdated)) => {
+            passed(Next::Again.reason());
+            Next::Again
+        }
         Ok(Err(error)) => {
             warn!(kind = K::NAME, resource = %resource_ref.id, %error, "pass failed; trying again");
-            context.metrics.pass(K::NAME, metrics::KUBERNETES_ERROR, seconds);
+            passed(metrics::KUBERNETES_ERROR);
             Next::Retry(crate::core::Reason::Retry)
         }
         Err(_) => {
             warn!(kind = K::NAME, resource = %resource_ref.id, "pass took too long; trying again");
-            context.metrics.pass(K::NAME, metrics::DEADLINE, seconds);
+            passed(metrics::DEADLINE);
             Next::Retry(crate::core::Reason::Retry)
         }
     };

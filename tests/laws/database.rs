@@ -71,11 +71,7 @@ pub(crate) fn specs(
 }
 
 pub(crate) fn story() -> impl Strategy<Value = Story<Database>> {
-    (generate::server(), specs(1..4), any::<bool>()).prop_map(|(server, history, keeps)| Story {
-        server,
-        history,
-        keeps,
-    })
+    law::story(specs(1..4))
 }
 
 proptest! {

@@ -15,7 +15,7 @@ use proptest::{
 use serde_json::json;
 
 use super::{
-    generate::{Change, SECRETS, normal},
+    generate::{self, Change, SECRETS, normal},
     world::{Cut, Stored, World, anew, desired},
 };
 
@@ -37,6 +37,14 @@ pub(crate) struct Story<K: Law> {
     pub(crate) history: Vec<K::Resource>,
     /// One process, which never reads again what it has read, or a new one for every pass.
     pub(crate) keeps: bool,
+}
+
+/// A story of these specs on any server.
+pub(crate) fn story<K: Law>(
+    specs: impl Strategy<Value = Vec<K::Resource>>,
+) -> impl Strategy<Value = Story<K>> {
+    let parts = (generate::server(), specs, any::<bool>());
+    parts.prop_map(|(server, history, keeps)| Story { server, history, keeps })
 }
 
 impl<K: Law> fmt::Debug for Story<K> {
@@ -219,8 +227,8 @@ fn observed<K: Law>(run: &mut Run<K>, resource: &K::Resource) -> Option<K::Obser
     observed.ok()
 }
 
-/// Cut off anywhere, any number of times, the resource ends where it would have ended without.
-pub(crate) fn survives<K: Law>(story: &Story<K>, cuts: &[Cut]) -> Result {
+/// All but the last spec of a story are declared; the passes over the last one are cut off.
+fn cut_off<K: Law>(story: &Story<K>, cuts: &[Cut]) -> Run<K> {
     let mut run = Run::new(story);
     let (last, earlier) = story.history.split_last().unwrap();
     run.declare(earlier);
@@ -228,6 +236,12 @@ pub(crate) fn survives<K: Law>(story: &Story<K>, cuts: &[Cut]) -> Result {
     for cut in cuts {
         run.pass(Some(*cut));
     }
+    run
+}
+
+/// Cut off anywhere, any number of times, the resource ends where it would have ended without.
+pub(crate) fn survives<K: Law>(story: &Story<K>, cuts: &[Cut]) -> Result {
+    let mut run = cut_off(story, cuts);
     run.pass(None).unwrap();
     same(&run.world.now(), &K::declared(story.server.clone(), &story.history))?;
     is_quiet(&mut run)
@@ -255,13 +269,7 @@ pub(crate) fn deletion_survives<K: Law>(story: &Story<K>, cuts: &[Cut]) -> Resul
 
 /// A deletion that interrupts a pass takes away what that pass had set, and nothing that nobody declared.
 pub(crate) fn hands_off_when_deleted_in_between<K: Law>(story: &Story<K>, cuts: &[Cut]) -> Result {
-    let mut run = Run::new(story);
-    let (last, earlier) = story.history.split_last().unwrap();
-    run.declare(earlier);
-    run.stored.resource = last.clone();
-    for cut in cuts {
-        run.pass(Some(*cut));
-    }
+    let mut run = cut_off(story, cuts);
     run.delete(None);
     let removed = K::removed(story.server.clone(), &story.history);
     // Ends that differ only by what the resource claims are all right: which of them depends on the cut.

@@ -105,11 +105,7 @@ fn specs(steps: impl Into<prop::collection::SizeRange>) -> impl Strategy<Value =
 }
 
 pub(crate) fn story() -> impl Strategy<Value = Story<Permission>> {
-    (generate::server(), specs(1..5), any::<bool>()).prop_map(|(server, history, keeps)| Story {
-        server,
-        history,
-        keeps,
-    })
+    law::story(specs(1..5))
 }
 
 proptest! {

@@ -1,31 +1,15 @@
 //! What people ask by annotations: leave it alone, look now, let it go.
 
-use crate::support::{
-    Server, World, database, eventually, grant, passwords, permission, user, user_with_password,
-};
+use crate::support::{World, alice_on_shop, eventually, permission, user};
 
 async fn annotate(world: &World, object: &str, annotation: &str) {
     let annotation = format!("arango-operator.dev/{annotation}");
     world.kubectl(&["annotate", "--overwrite", object, &annotation]).await.unwrap();
 }
 
-/// A database that goes with its resource, a user, his row; the interval is far away.
-async fn alice_on_shop() -> (World, Server) {
-    let (world, server) = World::connected("1h").await;
-    let manifests = [
-        passwords(&[("alice", "her password")]),
-        database("shop", "deletionPolicy: Delete"),
-        user_with_password("alice", ""),
-        grant("alice", "shop", "access: rw"),
-    ];
-    world.apply(&manifests.concat()).await;
-    world.ready(&["arangodatabase/shop", "arangouser/alice", "arangopermission/alice-shop"]).await;
-    (world, server)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_changed_by_hand_is_found_at_once_when_asked_for_and_the_status_says_so() {
-    let (world, server) = alice_on_shop().await;
+    let (world, server) = alice_on_shop("1h").await;
     let row = "arangopermission/alice-shop";
     server.set_level("alice", "shop", "none").await;
     annotate(&world, row, "reconcile-at=now, please").await;
@@ -41,7 +25,7 @@ async fn what_is_changed_by_hand_is_found_at_once_when_asked_for_and_the_status_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_paused_resource_is_left_alone_and_put_right_when_it_goes_on() {
-    let (world, server) = alice_on_shop().await;
+    let (world, server) = alice_on_shop("1h").await;
     let row = "arangopermission/alice-shop";
     annotate(&world, row, "paused=true").await;
     let message = world.condition(row, "Unknown", "Paused").await;
@@ -68,7 +52,7 @@ async fn a_paused_resource_is_left_alone_and_put_right_when_it_goes_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_paused_resource_that_is_deleted_goes_and_what_it_declared_stays() {
-    let (world, server) = alice_on_shop().await;
+    let (world, server) = alice_on_shop("1h").await;
     let objects = ["arangopermission/alice-shop", "arangouser/alice", "arangodatabase/shop"];
     for object in objects {
         annotate(&world, object, "paused=true").await;
@@ -87,7 +71,7 @@ async fn a_paused_resource_that_is_deleted_goes_and_what_it_declared_stays() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deletion_that_waits_for_a_dead_server_ends_when_the_resource_is_let_go() {
-    let (world, server) = alice_on_shop().await;
+    let (world, server) = alice_on_shop("1h").await;
     for coordinator in 0..3 {
         server.stand_in.stop_coordinator(coordinator).await.unwrap();
     }
@@ -106,7 +90,7 @@ async fn a_deletion_that_waits_for_a_dead_server_ends_when_the_resource_is_let_g
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_annotation_that_says_neither_yes_nor_no_stops_everything_and_deletes_nothing() {
-    let (world, server) = alice_on_shop().await;
+    let (world, server) = alice_on_shop("1h").await;
     let object = "arangodatabase/shop";
     annotate(&world, object, "release=yes").await;
     let message = world.condition(object, "False", "Invalid").await;
@@ -121,7 +105,7 @@ async fn an_annotation_that_says_neither_yes_nor_no_stops_everything_and_deletes
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_paused_resource_keeps_what_it_holds() {
-    let (world, server) = alice_on_shop().await;
+    let (world, server) = alice_on_shop("1h").await;
     annotate(&world, "arangouser/alice", "paused=true").await;
     world.condition("arangouser/alice", "Unknown", "Paused").await;
     let other = user("other", "name: alice, active: false, deletionPolicy: Delete");

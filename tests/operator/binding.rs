@@ -233,12 +233,7 @@ async fn a_generated_password_is_in_the_connection_secret_alone_and_rest_and_res
     let made = world.operator().count(&[writes[0], "ArangoUser"]).await;
     // Two per user, an Event, and three for two Secrets, one with a password; and on a busy machine, that somebody waits.
     assert!(made <= 10, "{made}");
-    // What is there is counted a while later.
-    eventually("the users are counted", async || {
-        let status = world.object("arangocluster/prod").await["status"].clone();
-        if status["managed"]["users"] == 2 { Ok(()) } else { Err(status) }
-    })
-    .await;
+    world.counted(&json!({"users": 2})).await;
     let versions = world.versions().await;
     server.stand_in.clear_requests();
     let passes = ["arangooperator_reconciles_total", "ArangoUser", "\"Ready\""];

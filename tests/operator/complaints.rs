@@ -7,46 +7,19 @@ use kube::Api;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::{
-    PATIENCE, Server, World, database, eventually, grant, passwords, permission, user, user_with_password,
-    within,
-};
+use crate::support::{PATIENCE, World, alice_on_shop, database, eventually, passwords, permission, user};
 
 const OBJECTS: [&str; 3] = ["arangodatabase/shop", "arangouser/alice", "arangopermission/alice-shop"];
 
-/// A database, a user, his right; all of it goes with its resources.
-async fn alice_on_shop() -> (World, Server) {
-    let (world, server) = World::connected("5m").await;
-    let manifests = [
-        passwords(&[("alice", "her password")]),
-        database("shop", "deletionPolicy: Delete"),
-        user_with_password("alice", ""),
-        grant("alice", "shop", "access: rw"),
-    ];
-    world.apply(&manifests.concat()).await;
-    world.ready(&OBJECTS).await;
-    (world, server)
-}
-
-async fn namespace_is_gone(world: &World, limit: Duration) {
-    within(limit, "the namespace is gone", async || {
-        match world.kubectl(&["get", "namespace", &world.namespace, "-o", "json"]).await {
-            Err(complaint) if complaint.contains("NotFound") => Ok(()),
-            other => Err(other),
-        }
-    })
-    .await;
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_namespace_ends_also_when_the_connection_and_its_secret_went_first_and_the_operator_was_away() {
-    let (mut world, _server) = alice_on_shop().await;
+    let (mut world, _server) = alice_on_shop("5m").await;
     world.take_operator().terminate(PATIENCE).await;
     world.kubectl(&["delete", "secret", "prod-root"]).await.unwrap();
     world.kubectl(&["delete", "namespace", &world.namespace, "--wait=false"]).await.unwrap();
     world.start_operator().await;
     // At the latest when the ArangoCluster, which can't serve without its Secret, has lingered its minute.
-    namespace_is_gone(&world, PATIENCE * 3).await;
+    world.namespace_is_gone(PATIENCE * 3).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -60,7 +33,7 @@ async fn a_namespace_full_of_what_is_retained_ends_while_the_server_is_away() {
         server.stand_in.stop_coordinator(coordinator).await.unwrap();
     }
     world.kubectl(&["delete", "namespace", &world.namespace, "--wait=false"]).await.unwrap();
-    namespace_is_gone(&world, PATIENCE * 2).await;
+    world.namespace_is_gone(PATIENCE * 2).await;
     let mut kept = server.databases_inside();
     kept.sort();
     assert_eq!(kept, databases);
@@ -101,26 +74,20 @@ async fn deletions_that_wait_for_a_server_neither_storm_it_nor_hold_up_those_tha
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_foreground_deletion_ends_like_any_other() {
-    let (world, server) = alice_on_shop().await;
+    let (world, server) = alice_on_shop("5m").await;
     let mut delete = vec!["delete", "--cascade=foreground", "--wait=false"];
     delete.extend(OBJECTS);
     world.kubectl(&delete).await.unwrap();
     // The garbage collector, which takes the foreground finalizer off, learns of new kinds every half minute only.
     for object in OBJECTS {
-        within(3 * PATIENCE, &format!("{object} is gone"), async || {
-            match world.kubectl(&["get", object]).await {
-                Err(complaint) if complaint.contains("NotFound") => Ok(()),
-                other => Err(other),
-            }
-        })
-        .await;
+        world.gone_within(3 * PATIENCE, object).await;
     }
     assert!(server.databases().await.is_empty() && server.users().await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_right_goes_when_its_user_or_its_database_went_before_it_by_hand() {
-    let (world, server) = alice_on_shop().await;
+    let (world, server) = alice_on_shop("5m").await;
     world.apply(&permission("more", "user: alice, database: \"*\", access: ro")).await;
     world.ready(&["arangopermission/more"]).await;
     server.by_hand(Method::DELETE, "/_api/database/shop", json!({})).await;
@@ -143,7 +110,7 @@ async fn a_right_that_was_granted_already_is_ready_without_being_granted_again()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_locked_out_when_the_secret_of_a_password_goes() {
-    let (world, server) = alice_on_shop().await;
+    let (world, server) = alice_on_shop("5m").await;
     world.kubectl(&["delete", "secret", "passwords"]).await.unwrap();
     let message = world.condition("arangouser/alice", "Unknown", "SecretMissing").await;
     assert!(message.contains("passwords"), "{message}");

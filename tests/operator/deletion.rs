@@ -1,7 +1,7 @@
 //! What goes with its resource, what stays, and that a deletion ends.
 
 use crate::support::{
-    PATIENCE, Server, World, database, grant, passwords, permission, user, user_with_password, within,
+    PATIENCE, Server, World, database, grant, passwords, permission, user, user_with_password,
 };
 
 /// Two databases, one of which goes with its resource; a user; his rights on both.
@@ -119,14 +119,7 @@ async fn deleting_the_namespace_ends() {
     let (world, server) = World::connected("5m").await;
     triples(&world, &server).await;
     world.kubectl(&["delete", "namespace", &world.namespace, "--wait=false"]).await.unwrap();
-    let what = "the namespace is gone";
-    let ((), took) = within(PATIENCE * 2, what, async || {
-        match world.kubectl(&["get", "namespace", &world.namespace, "-o", "json"]).await {
-            Err(complaint) if complaint.contains("NotFound") => Ok(()),
-            other => Err(other),
-        }
-    })
-    .await;
+    let took = world.namespace_is_gone(PATIENCE * 2).await;
     eprintln!("FIGURE a namespace with a connection and five resources was gone after {took:?}");
     assert!(server.databases().await.contains(&"kept".to_owned()), "nothing is dropped without consent");
 }

@@ -103,11 +103,7 @@ async fn a_look_that_is_refused_proves_nothing() {
     world.kubectl(&["delete", SHOP, "--wait=false"]).await.unwrap();
     let message = world.condition(SHOP, "False", "DeletionBlocked").await;
     assert!(message.contains("drop the database shop"), "{message}");
-    crate::support::eventually("it was looked for again", async || match server.stand_in.fault_hits(last) {
-        Some(0) | None => Err("not yet"),
-        Some(_) => Ok(()),
-    })
-    .await;
+    server.met(last).await;
     assert_eq!(server.databases().await, ["shop"]);
     server.stand_in.clear_faults().await.unwrap();
     world.gone(SHOP).await;

@@ -93,6 +93,8 @@ async fn at_debug_every_request_of_a_pass_is_told_with_the_object_that_it_is_for
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_older_word_for_the_format_for_people_still_works() {
-    let world = World::with_arguments(&["--log-format", "text"]).await;
+    let mut world = World::without_operator().await;
+    world.set("ARANGO_OPERATOR_LOG_FORMAT", "text");
+    world.start_operator().await;
     assert!(world.log().contains("INFO arango_operator::operator: caches are synced"), "{}", world.log());
 }

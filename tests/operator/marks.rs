@@ -6,7 +6,7 @@ use kube::Api;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{ROOT_PASSWORD, Server, World, eventually, passwords, user, user_with_password};
+use crate::support::{ROOT_PASSWORD, Server, World, passwords, user, user_with_password};
 
 async fn mark(server: &Server, name: &str) -> Value {
     let path = format!("/_api/user/{name}");
@@ -108,15 +108,7 @@ async fn killed_between_claim_and_create_a_user_made_by_hand_meanwhile_is_not_ou
     for deleted_at_once in [false, true] {
         let (mut world, server) = with_passwords().await;
         let hang = FaultRule::new(Fault::Hang).method(Method::POST).path("/_api/user").effect(false);
-        let hang = server.stand_in.add_fault(hang).await.unwrap();
-        world.apply(&user_with_password("alice", "")).await;
-        eventually("the operator waits for the answer", async || match server.stand_in.fault_hits(hang) {
-            Some(1..) => Ok(()),
-            other => Err(other),
-        })
-        .await;
-        world.take_operator().kill().await;
-        server.stand_in.remove_fault(hang).await.unwrap();
+        world.kill_at(&server, hang, async |world| world.apply(&user_with_password("alice", "")).await).await;
         let claimed = world.object("arangouser/alice").await["metadata"].clone();
         assert!(claimed["annotations"]["arango-operator.dev/claim"].is_string(), "{claimed}");
         server.make_user("alice", "by hand").await;

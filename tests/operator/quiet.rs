@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use arango_operator::stand_in::LogEntry;
 use reqwest::Method;
+use serde_json::json;
 
 use crate::support::{
     Server, World, database, eventually, grant, passwords, permission, resource, user, user_with_password,
@@ -47,13 +48,8 @@ async fn declare(world: &World) -> Vec<String> {
     world.condition("arangodatabase/twin", "False", "Conflict").await;
     world.apply(&grant("user-0", "nowhere", "access: ro")).await;
     world.condition("arangopermission/user-0-nowhere", "Unknown", "ReferenceMissing").await;
-    // The connection's status counts what was made at most once in 10 s; until then there is something to write.
-    eventually("all is counted", async || {
-        let status = world.object("arangocluster/prod").await["status"].clone();
-        let counted = serde_json::json!({"databases": 3, "users": USERS + 1, "permissions": USERS * 3});
-        if status["managed"] == counted { Ok(()) } else { Err(status) }
-    })
-    .await;
+    // Until then there is something to write.
+    world.counted(&json!({"databases": 3, "users": USERS + 1, "permissions": USERS * 3})).await;
     objects
 }
 
@@ -264,12 +260,7 @@ async fn an_unchanged_fleet_with_everything_that_can_be_declared_causes_no_write
     server.make_collection("shop", "orders").await;
     world.ready(&["arangopermission/alice-shop", "arangopermission/bob-shop"]).await;
     world.condition("arangodatabase/observed", "False", "ActionsPending").await;
-    // Counts are written at most once in ten seconds, the last ones a while after what they count.
-    eventually("everything is counted", async || {
-        let managed = world.object("arangocluster/prod").await["status"]["managed"].clone();
-        if managed["permissions"] == 6 && managed["users"] == 3 { Ok(()) } else { Err(managed) }
-    })
-    .await;
+    world.counted(&json!({"permissions": 6, "users": 3})).await;
     server.stand_in.clear_requests();
     compared(&server, 2).await;
 

@@ -47,6 +47,7 @@ async fn read_only_mode_is_no_drift_and_what_is_to_be_done_waits_for_its_end() {
     alice_on_shop(&world).await;
     server.stand_in.clear_requests();
     compared(&server, 1).await;
+    world.counted(&json!({"databases": 1, "users": 1, "permissions": 2})).await;
     let versions = world.versions().await;
     set_mode(&server, "readonly").await;
     server.stand_in.clear_requests();

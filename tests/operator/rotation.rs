@@ -89,15 +89,7 @@ async fn a_password_is_replaced_once_for_each_wish_and_what_others_wrote_into_th
 /// Kills the operator while it waits for an answer, and has the next one go on.
 async fn cut_off(fault: FaultRule, changes_in_all: usize) {
     let (mut world, server, first) = generated("").await;
-    let fault = server.stand_in.add_fault(fault).await.unwrap();
-    wish(&world, "now").await;
-    eventually("the operator waits for an answer", async || match server.stand_in.fault_hits(fault) {
-        Some(1..) => Ok(()),
-        other => Err(other),
-    })
-    .await;
-    world.take_operator().kill().await;
-    server.stand_in.remove_fault(fault).await.unwrap();
+    world.kill_at(&server, fault, async |world| wish(world, "now").await).await;
 
     let next = value(&world, "password-next").await.unwrap();
     assert_eq!(value(&world, "password").await.as_deref(), Some(&*first), "what it said before");
@@ -132,16 +124,8 @@ async fn killed_before_the_login_is_answered_the_next_start_logs_in_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_before_the_servers_answer_a_user_who_may_not_log_in_is_told_again() {
     let (mut world, server, first) = generated("active: false").await;
-    let fault =
-        server.stand_in.add_fault(hang(Method::PATCH, "/_api/user/alice").effect(true)).await.unwrap();
-    wish(&world, "now").await;
-    eventually("the operator waits for an answer", async || match server.stand_in.fault_hits(fault) {
-        Some(1..) => Ok(()),
-        other => Err(other),
-    })
-    .await;
-    world.take_operator().kill().await;
-    server.stand_in.remove_fault(fault).await.unwrap();
+    let answer = hang(Method::PATCH, "/_api/user/alice").effect(true);
+    world.kill_at(&server, answer, async |world| wish(world, "now").await).await;
     let next = value(&world, "password-next").await.unwrap();
     world.start_operator().await;
     eventually("the next one is the password", async || {
@@ -168,16 +152,8 @@ async fn an_answer_that_is_lost_or_refused_is_no_lost_password() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_who_stays_is_let_go_only_when_his_password_is_whole_again() {
     let (mut world, server, first) = generated("deletionPolicy: Retain").await;
-    let fault =
-        server.stand_in.add_fault(hang(Method::PATCH, "/_api/user/alice").effect(true)).await.unwrap();
-    wish(&world, "now").await;
-    eventually("the operator waits for an answer", async || match server.stand_in.fault_hits(fault) {
-        Some(1..) => Ok(()),
-        other => Err(other),
-    })
-    .await;
-    world.take_operator().kill().await;
-    server.stand_in.remove_fault(fault).await.unwrap();
+    let answer = hang(Method::PATCH, "/_api/user/alice").effect(true);
+    world.kill_at(&server, answer, async |world| wish(world, "now").await).await;
     world.kubectl(&["delete", USER, "--wait=false"]).await.unwrap();
     world.start_operator().await;
     world.gone(USER).await;

@@ -53,6 +53,20 @@ pub(crate) fn grant(user: &str, database: &str, spec: &str) -> String {
     permission(&format!("{user}-{database}"), &references)
 }
 
+/// A database that goes with its resource, a user, and his right to it; all are Ready.
+pub(crate) async fn alice_on_shop(interval: &str) -> (World, Server) {
+    let (world, server) = World::connected(interval).await;
+    let manifests = [
+        passwords(&[("alice", "her password")]),
+        database("shop", "deletionPolicy: Delete"),
+        user_with_password("alice", ""),
+        grant("alice", "shop", "access: rw"),
+    ];
+    world.apply(&manifests.concat()).await;
+    world.ready(&["arangodatabase/shop", "arangouser/alice", "arangopermission/alice-shop"]).await;
+    (world, server)
+}
+
 /// A Secret.
 pub(crate) fn secret(name: &str, values: &[(&str, &str)]) -> String {
     let values: serde_json::Map<_, _> =

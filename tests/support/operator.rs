@@ -37,6 +37,7 @@ impl Operator {
         namespaces: &[&str],
         log: &Path,
         arguments: &[&str],
+        environment: &[(&str, String)],
     ) -> Self {
         let log = OpenOptions::new().create(true).append(true).open(log).unwrap();
         let mut process = Command::new(env!("CARGO_BIN_EXE_arango-operator"))
@@ -47,6 +48,7 @@ impl Operator {
             // Nothing of whoever runs the tests may change how it behaves.
             .env_clear()
             .env("KUBECONFIG", kubeconfig)
+            .envs(environment.iter().map(|(variable, value)| (variable, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)

@@ -7,17 +7,17 @@ use std::{
 
 use arango_operator::control_plane::ControlPlane;
 use futures::future::join_all;
-use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::api::{core::v1::Namespace, events::v1::Event};
 use kube::{
     Api, Client,
-    api::{ApiResource, DynamicObject, ListParams},
+    api::{ApiResource, DynamicObject, ListParams, ObjectMeta, PostParams},
     core::GroupVersionKind,
     runtime::wait::{await_condition, conditions::is_deleted},
 };
 use serde_json::Value;
 use tokio::{io::AsyncWriteExt, time::timeout};
 
-use super::{PATIENCE, eventually, plane::kubectl};
+use super::{PATIENCE, eventually, plane::kubectl, within};
 
 /// A namespace of one test.
 pub(crate) struct Place {
@@ -30,7 +30,9 @@ impl Place {
     /// Makes one.
     pub(super) async fn make(namespace: String, plane: &'static ControlPlane) -> Self {
         let made = Self { namespace, client: plane.client().await.unwrap(), plane };
-        made.kubectl(&["create", "namespace", &made.namespace]).await.unwrap();
+        let metadata = ObjectMeta { name: Some(made.namespace.clone()), ..ObjectMeta::default() };
+        let namespace = Namespace { metadata, ..Namespace::default() };
+        Api::all(made.client.clone()).create(&PostParams::default(), &namespace).await.unwrap();
         made
     }
 
@@ -75,14 +77,31 @@ impl Place {
 
     /// Waits until an object is gone.
     pub(crate) async fn gone(&self, object: &str) {
+        self.gone_within(PATIENCE, object).await;
+    }
+
+    /// The same within a limit of its own.
+    pub(crate) async fn gone_within(&self, limit: Duration, object: &str) {
         let (api, name) = self.api(object);
         let Some(found) = api.get_opt(name).await.unwrap() else { return };
         let uid = found.metadata.uid.unwrap();
         let deleted = await_condition(api.clone(), name, is_deleted(&uid));
-        if !matches!(timeout(PATIENCE, deleted).await, Ok(Ok(_))) {
+        if !matches!(timeout(limit, deleted).await, Ok(Ok(_))) {
             let object_now = api.get_opt(name).await;
-            panic!("{object} is not gone within {PATIENCE:?}: {object_now:#?}");
+            panic!("{object} is not gone within {limit:?}: {object_now:#?}");
         }
+    }
+
+    /// Waits until the whole namespace is gone. Tells how long that took.
+    pub(crate) async fn namespace_is_gone(&self, limit: Duration) -> Duration {
+        let api: Api<Namespace> = Api::all(self.client.clone());
+        let ((), took) =
+            within(limit, "the namespace is gone", async || match api.get_opt(&self.namespace).await {
+                Ok(None) => Ok(()),
+                other => Err(other),
+            })
+            .await;
+        took
     }
 
     fn api<'a>(&self, object: &'a str) -> (Api<DynamicObject>, &'a str) {
@@ -181,6 +200,17 @@ impl Place {
             events.iter().find(|event| event.starts_with(&start)).cloned().ok_or(events)
         })
         .await
+    }
+
+    /// Waits until the status of the `ArangoCluster` `prod` counts what is declared like this. It says so a while after what
+    /// it counts: such counts are written at most once in ten seconds.
+    pub(crate) async fn counted(&self, expected: &Value) {
+        eventually(&format!("what is declared is counted as {expected}"), async || {
+            let managed = self.object("arangocluster/prod").await["status"]["managed"].clone();
+            let mut expected = expected.as_object().unwrap().iter();
+            if expected.all(|(what, count)| managed[what] == *count) { Ok(()) } else { Err(managed) }
+        })
+        .await;
     }
 
     /// The value of a Secret's key.

@@ -205,6 +205,15 @@ impl Server {
         .await;
     }
 
+    /// Waits until a request has met a fault.
+    pub(crate) async fn met(&self, fault: u64) {
+        eventually("a request has met the fault", async || match self.stand_in.fault_hits(fault) {
+            Some(1..) => Ok(()),
+            other => Err(other),
+        })
+        .await;
+    }
+
     /// The requests since the log was cleared that change something.
     pub(crate) fn writes(&self) -> Vec<LogEntry> {
         let mut log = self.stand_in.request_log();

@@ -6,6 +6,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
+use arango_operator::stand_in::FaultRule;
 use futures::future::join_all;
 use tempfile::TempDir;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -26,6 +27,7 @@ pub(crate) struct World {
     pub(crate) neighbours: Vec<Place>,
     operator: Option<Operator>,
     arguments: Vec<&'static str>,
+    environment: Vec<(&'static str, String)>,
     folder: TempDir,
     _permit: SemaphorePermit<'static>,
 }
@@ -84,6 +86,7 @@ impl World {
             neighbours,
             operator: None,
             arguments: Vec::new(),
+            environment: Vec::new(),
             folder: tempfile::tempdir().unwrap(),
             _permit: permit,
         }
@@ -100,6 +103,11 @@ impl World {
     /// Gives operators that are started from now on more arguments.
     pub(crate) fn give(&mut self, arguments: impl IntoIterator<Item = String>) {
         self.arguments.extend(arguments.into_iter().map(|argument| &*argument.leak()));
+    }
+
+    /// Gives operators that are started from now on a variable of their environment.
+    pub(crate) fn set(&mut self, variable: &'static str, value: &str) {
+        self.environment.push((variable, value.to_owned()));
     }
 
     /// Starts the operator with more arguments, which may name what was made for this test.
@@ -120,7 +128,8 @@ impl World {
         let kubeconfig = self.plane.kubeconfig_path();
         let namespaces: Vec<_> =
             [&self.own].into_iter().chain(&self.neighbours).map(|each| &*each.namespace).collect();
-        self.operator = Some(Operator::start(&kubeconfig, &namespaces, &log, &self.arguments).await);
+        self.operator =
+            Some(Operator::start(&kubeconfig, &namespaces, &log, &self.arguments, &self.environment).await);
     }
 
     /// The running operator.
@@ -131,6 +140,20 @@ impl World {
     /// The running operator, to be ended.
     pub(crate) fn take_operator(&mut self) -> Operator {
         self.operator.take().expect("the operator was started")
+    }
+
+    /// Kills the operator when one of the requests that `begin` leads to has met the fault; then the fault is gone, too.
+    pub(crate) async fn kill_at(
+        &mut self,
+        server: &Server,
+        fault: FaultRule,
+        begin: impl AsyncFnOnce(&Self),
+    ) {
+        let fault = server.stand_in.add_fault(fault).await.unwrap();
+        begin(self).await;
+        server.met(fault).await;
+        self.take_operator().kill().await;
+        server.stand_in.remove_fault(fault).await.unwrap();
     }
 
     fn log_path(&self) -> PathBuf {
