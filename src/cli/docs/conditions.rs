@@ -62,6 +62,7 @@ the spec that it is about. A resource that nobody has looked at yet has `Ready=U
 kstatus (`kubectl apply --wait` of Flux, kpt and others) reads these conditions as they are. Argo CD knows a resource of a
 kind of its own only by a health check in its configuration:
 
+<!-- test: not a manifest: a part of a ConfigMap of Argo CD -->
 ```yaml
 # argocd-cm, for each of our kinds; here ArangoDatabase
 resource.customizations.health.arango-operator.dev_ArangoDatabase: |
