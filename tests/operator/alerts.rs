@@ -41,7 +41,7 @@ async fn promtool() -> Option<&'static Path> {
 async fn finds_nothing(promtool: &Path, arguments: &[&str], files: &[&Path]) -> String {
     let mut command = Command::new(promtool);
     let (good, said) = output("promtool", command.args(arguments).args(files), LIMIT).await;
-    assert!(good, "promtool {arguments:?} {files:?}:\n{said}");
+    assert!(good, "promtool {arguments:?}:\n{said}");
     said
 }
 
@@ -333,22 +333,18 @@ async fn is_well_formed(promtool: &Path, served: &str) {
             ))
         })
         .collect();
-    let mut text = String::new();
-    for line in served.lines().filter(|line| *line != "# EOF") {
+    let older = |line: &str| {
         let head = heads.iter().find_map(|head| Some((head, line.strip_prefix(head)?.split_once(' ')?)));
-        match head {
-            Some((head, (name, rest))) => {
-                let suffix = suffixes.get(name).unwrap_or(&"");
-                let rest = if rest == "info" { "gauge" } else { rest };
-                text += &format!("{head}{name}{suffix} {rest}\n");
-            }
-            None => text += &format!("{line}\n"),
-        }
-    }
+        let Some((head, (name, rest))) = head else { return format!("{line}\n") };
+        let suffix = suffixes.get(name).unwrap_or(&"");
+        let rest = if rest == "info" { "gauge" } else { rest };
+        format!("{head}{name}{suffix} {rest}\n")
+    };
+    let text: String = served.lines().filter(|line| *line != "# EOF").map(older).collect();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("metrics.txt");
     std::fs::write(&file, text).unwrap();
-    let check = format!("exec {:?} check metrics < {file:?}", promtool);
+    let check = format!("exec '{}' check metrics < '{}'", promtool.display(), file.display());
     let (good, said) = output("promtool", Command::new("sh").args(["-c", &check]), LIMIT).await;
     assert!(good && said.is_empty(), "promtool check metrics: {said}");
 }
@@ -370,8 +366,9 @@ async fn the_runbooks_commands_work(world: &World, found: &str) {
     assert!(script.lines().count() > 20, "{script}");
     // A right of an account that isn't there is told by an exit code.
     let shim = format!(
-        "set -eu\nk() {{ {kubectl:?} --kubeconfig {:?} \"$@\" || [ \"$1\" = auth ]; }}\n",
-        world.plane.kubeconfig_path()
+        "set -eu\nk() {{ '{}' --kubeconfig '{}' \"$@\" || [ \"$1\" = auth ]; }}\n",
+        kubectl.display(),
+        world.plane.kubeconfig_path().display()
     );
     let (good, said) = output("a runbook", Command::new("sh").args(["-c", &(shim + &script)]), LIMIT).await;
     assert!(good, "{script}\n{said}");
