@@ -68,7 +68,6 @@ async fn the_operator_runs_as_the_chart_says_with_the_rights_for_all_namespaces_
     assert_eq!(categories(&machine), r#"["arangodata"]"#, "an upgrade leaves the definitions as they were");
 
     machine.has(NAME, &rights_everywhere(), None).await;
-    machine.has_its_lease(NAME).await;
     for right in beyond() {
         for namespace in [Some("shop"), Some(NAME), Some("kube-system"), None] {
             assert!(!machine.may(NAME, &right, namespace).await, "{right:?} in {namespace:?}");
