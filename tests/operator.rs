@@ -3,9 +3,15 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "the helpers of tests fail as tests do")]
 
+#[path = "installed/mod.rs"]
+mod installed;
+#[path = "installed/prometheus_operator.rs"]
+mod prometheus_operator;
 mod support;
 
 mod operator {
+    mod admission;
+    mod alerts;
     mod apply;
     mod asked;
     mod bad_inputs;
@@ -32,6 +38,7 @@ mod operator {
     mod maintenance;
     mod marks;
     mod metrics;
+    mod monitoring;
     mod observe;
     mod own_password;
     mod ownership;

@@ -21,6 +21,15 @@ use super::crds;
 /// Where the chart is, below the repository's root.
 pub const FOLDER: &str = "deploy/chart";
 
+/// What is optional and the same for kustomize, which Helm can't read outside of its folder: from where, and to where.
+const COPIES: [(&str, &str); 5] = [
+    ("deploy/monitoring/prometheus-rule.yaml", "prometheus-rule.yaml"),
+    ("deploy/monitoring/dashboard.json", "dashboard.json"),
+    ("deploy/admission/warn/policies.yaml", "admission/policies.yaml"),
+    ("deploy/admission/warn/bindings.yaml", "admission/warn.yaml"),
+    ("deploy/admission/deny/bindings.yaml", "admission/deny.yaml"),
+];
+
 /// How wide comments get.
 const WIDTH: usize = 100;
 
@@ -58,6 +67,12 @@ pub fn files(root: &Path) -> anyhow::Result<Vec<(String, String)>> {
         if name != "kustomization.yaml" {
             files.push((format!("files/crds/{name}"), text));
         }
+    }
+    for (source, name) in COPIES {
+        let path = root.join(source);
+        let text =
+            std::fs::read_to_string(&path).with_context(|| format!("could not read {}", path.display()))?;
+        files.push((format!("files/{name}"), text));
     }
     Ok(files)
 }

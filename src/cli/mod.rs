@@ -9,6 +9,7 @@ pub mod demo;
 pub mod docs;
 mod duration;
 mod lease;
+pub mod monitoring;
 mod output;
 pub mod rbac;
 pub mod request;
@@ -47,6 +48,9 @@ enum Command {
     // Hidden for the same reason.
     #[command(hide = true)]
     Chart(chart::ChartArgs),
+    // Hidden for the same reason.
+    #[command(hide = true)]
+    Monitoring(monitoring::MonitoringArgs),
     /// Print the version.
     Version,
     // The doc comment is at the arguments. Hidden: `demo` is what users want.
@@ -69,6 +73,7 @@ pub fn main() -> ExitCode {
         Command::Rbac(args) => rbac::run(&args),
         Command::Docs(args) => docs::run(&args),
         Command::Chart(args) => chart::run(&args),
+        Command::Monitoring(args) => monitoring::run(&args),
         Command::StandIn(args) => stand_in::run(&args),
         Command::Cluster(args) => block_on(cluster::run(args)),
         Command::Request(args) => block_on(request::run(args)),

@@ -55,7 +55,7 @@ pub(super) fn controller_manager() -> Vec<String> {
     let kubeconfig = format!("--kubeconfig={CONTROLLER_MANAGER_KUBECONFIG}");
     let fixed = [
         "--controllers=garbage-collector-controller,namespace-controller,serviceaccount-controller,\
-         clusterrole-aggregation-controller",
+         clusterrole-aggregation-controller,validatingadmissionpolicy-status-controller",
         "--leader-elect=false",
         "--secure-port=0",
         "--kube-api-qps=1000",

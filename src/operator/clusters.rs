@@ -31,6 +31,7 @@ use super::{
     index::{Entry, Id, Key, Ref, id_of},
     inspect::{Inspected, coordinators, inspect},
     maintenance::{end_maintenance, look_after},
+    metrics,
     own_password::ask_or_catch_up,
     reach::needs,
     store::{StoreError, Stored, now},
@@ -193,30 +194,31 @@ async fn reconcile(
     let Id { namespace, name } = &resource.id;
     let span = debug_span!("pass", kind = KIND, %namespace, object = %name, reason = field::Empty);
     let pass = pass(&context, &resource, &cluster).instrument(span);
-    let (ready, again) = match timeout(DEADLINE, pass).await {
-        Ok(Ok(passed)) => passed,
+    let (reason, again) = match timeout(DEADLINE, pass).await {
+        Ok(Ok((reason, again))) => (reason.as_str(), again),
         Ok(Err(StoreError::Outdated)) => {
             return Ok(Action::requeue(backoff::jitter(LINGER_LOOK, rand::random())));
         }
         Ok(Err(error)) if context.is_stopping() => {
             debug!(cluster = %resource.id, %error, "left to the next one");
-            (false, None)
+            (metrics::KUBERNETES_ERROR, None)
         }
         Ok(Err(error)) => {
             warn!(kind = KIND, resource = %resource.id, %error, "pass failed; trying again");
-            (false, None)
+            (metrics::KUBERNETES_ERROR, None)
         }
         Err(_) => {
             warn!(kind = KIND, resource = %resource.id, "pass took too long; trying again");
-            (false, None)
+            (metrics::DEADLINE, None)
         }
     };
     if context.tried(&resource.id) && context.connection(&resource.id).is_none() {
         // Whoever waited for this look has something to say now.
         context.wake(&key(&resource.id));
     }
-    context.metrics.pass(KIND, if ready { "Ready" } else { "NotReady" }, started.elapsed().as_secs_f64());
-    if ready {
+    context.metrics.pass(KIND, reason, started.elapsed().as_secs_f64());
+    // What is paused is woken when the annotation changes.
+    if [Reason::Ready, Reason::Paused].iter().any(|quiet| quiet.as_str() == reason) {
         context.succeeded(&resource);
         return Ok(again.map_or_else(Action::await_change, Action::requeue));
     }
@@ -224,13 +226,13 @@ async fn reconcile(
     Ok(Action::requeue(backoff::delay(failures, RETRY, RETRY_MAX, rand::random())))
 }
 
-/// One pass: the connection is made or kept, the deployment asked, the status written. Tells whether there is nothing to
-/// repeat, and when to come again all the same.
+/// One pass: the connection is made or kept, the deployment asked, the status written. Tells the reason of Ready, and when to
+/// come again although there is nothing to repeat.
 async fn pass(
     context: &Arc<Context>,
     resource: &Ref,
     cluster: &ArangoCluster,
-) -> Result<(bool, Option<Duration>), StoreError> {
+) -> Result<(Reason, Option<Duration>), StoreError> {
     let mut stored = Stored::new(context, cluster.clone());
     let before = cluster.status.clone().unwrap_or_default();
     let generation = cluster.metadata.generation.unwrap_or_default();
@@ -314,7 +316,7 @@ async fn pass(
     if ready && !was_ready || is_paused != said(Reason::Paused) {
         context.wake(&key(&resource.id));
     }
-    Ok((ready || is_paused, again))
+    Ok((verdict.reason, again))
 }
 
 /// An ArangoCluster that is being deleted: lets go once nothing waits to be deleted through it. Tells whether it did.

@@ -66,6 +66,8 @@ pub struct Connected {
     fingerprint: u64,
     /// When the last comparison of everything began.
     tick: Mutex<Instant>,
+    /// When the last comparison began for which the databases and users were read.
+    compared: Mutex<Instant>,
     /// When the deployment last told about itself; nothing while somebody has reason to doubt it.
     probed: Mutex<Option<Instant>>,
     doubted: AtomicBool,
@@ -102,6 +104,16 @@ impl Connected {
     /// When the last comparison of everything with the server began.
     pub fn last_tick(&self) -> Instant {
         *self.tick.lock()
+    }
+
+    /// When the last comparison began for which the databases and users were read; when it was connected, before that.
+    pub fn compared_at(&self) -> Instant {
+        *self.compared.lock()
+    }
+
+    /// The databases and users were read for the comparison that began at that time.
+    pub fn was_compared(&self, tick: Instant) {
+        *self.compared.lock() = tick;
     }
 
     /// A person asked for a comparison of everything, by this text: it begins now. Tells whether that was the last word:
@@ -260,6 +272,7 @@ pub async fn establish(
         settings: connection,
         fingerprint,
         tick: Mutex::new(Instant::now()),
+        compared: Mutex::new(Instant::now()),
         probed: Mutex::new(None),
         doubted: AtomicBool::new(false),
         inspection: Inspection::default(),

@@ -20,6 +20,7 @@ use tracing::{Instrument, debug, debug_span, field, info, warn};
 use super::{
     context::Context,
     index::{Entry, Id, Key, Ref, id_of},
+    metrics,
     pass::{self, Next},
     store::StoreError,
     watch::{known_in, watch},
@@ -246,12 +247,12 @@ async fn reconcile<K: Kind>(
         }
         Ok(Err(error)) => {
             warn!(kind = K::NAME, resource = %resource_ref.id, %error, "pass failed; trying again");
-            passed("KubernetesError");
+            passed(metrics::KUBERNETES_ERROR);
             Next::Retry(crate::core::Reason::Retry)
         }
         Err(_) => {
             warn!(kind = K::NAME, resource = %resource_ref.id, "pass took too long; trying again");
-            passed("Deadline");
+            passed(metrics::DEADLINE);
             Next::Retry(crate::core::Reason::Retry)
         }
     };

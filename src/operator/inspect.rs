@@ -126,6 +126,7 @@ pub async fn inspect(context: &Context, id: &Id, connected: &Connected, before: 
     match count(context, id, connected, Look { since, removing: false }).await {
         Ok((managed, unmanaged)) => {
             (found.managed, found.unmanaged) = (Some(managed), Some(unmanaged));
+            connected.was_compared(since);
         }
         Err(error) => debug!(cluster = %id, %error, "count"),
     }

@@ -3,10 +3,12 @@
 mod book;
 mod census;
 pub mod gauges;
+mod links;
+mod process;
 mod traffic;
 
 use prometheus_client::{
-    encoding::{EncodeLabelSet, text::encode},
+    encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
 };
 
@@ -14,10 +16,17 @@ pub use self::{
     book::{Book, Described},
     census::{Census, Count, count},
     gauges::Gauges,
+    links::Links,
+    process::Process,
     traffic::Traffic,
 };
 use super::context::Context;
 use crate::arango::Gate;
+
+/// The reason of a pass that ended with an error of the Kubernetes API.
+pub const KUBERNETES_ERROR: &str = "KubernetesError";
+/// The reason of a pass that took too long and was cut off.
+pub const DEADLINE: &str = "Deadline";
 
 /// A kind.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -136,6 +145,19 @@ impl Metrics {
         &self.registry.described
     }
 
+    /// Begins to count what alerts are about. A counter that appears with its first event has not grown, as Prometheus sees
+    /// it, and nobody would be told of that one.
+    pub fn begin(&self, kinds: &[&'static str]) {
+        for kind in kinds.iter().copied() {
+            for reason in [KUBERNETES_ERROR, DEADLINE] {
+                drop(self.passes.get_or_create(&PassLabels { kind, reason }));
+            }
+            for counter in [&self.found, &self.repaired, &self.left_behind] {
+                drop(counter.get_or_create(&KindLabels { kind }));
+            }
+        }
+    }
+
     /// A pass has ended.
     pub fn pass(&self, kind: &'static str, reason: &'static str, seconds: f64) {
         self.passes.get_or_create(&PassLabels { kind, reason }).inc();
@@ -175,9 +197,6 @@ impl Metrics {
 
     /// The `OpenMetrics` text of what was counted.
     pub fn text(&self) -> String {
-        let mut text = String::new();
-        // Writing into a String can't fail.
-        let _ = encode(&mut text, &self.registry.registry);
-        text
+        self.registry.text()
     }
 }

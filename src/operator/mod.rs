@@ -142,7 +142,8 @@ pub async fn run(
     let lead = Arc::new(if settings.election.is_some() { Lead::candidate() } else { Lead::always() });
     // All that knows of the unguarded client from here on is the elector.
     let guarded = lead.guard(&client);
-    let mut context = Context::new(guarded, settings.namespaces.clone(), settings.routes, kinds);
+    let mut context = Context::new(guarded, settings.namespaces.clone(), settings.routes, kinds.clone());
+    context.metrics.begin(&kinds);
     context.lead = Arc::clone(&lead);
     context.identity.clone_from(&settings.identity);
     context.maintenance.period = settings.maintenance_period;

@@ -13,9 +13,10 @@ use serde_json::{Value, json};
 use crate::{
     GROUP, beyond,
     helm::{Helm, all_values, chart, object, objects, values},
-    installed::{answer, missing},
     machine::{Machine, Right, eventually, repository},
-    manifest, rights, rights_are_exactly_what_is_used, rights_everywhere, stop, whole_life,
+    manifest,
+    prometheus_operator::definition,
+    rights, rights_are_exactly_what_is_used, rights_everywhere, stop, whole_life,
 };
 
 /// The release, its namespace, and what it installs.
@@ -166,13 +167,17 @@ async fn a_release_for_two_namespaces_asks_for_nothing_elsewhere_beside_one_that
     on.succeeds(&[&install[..], &[for_two, "--set=crds.enabled=false"]].concat());
 
     let user = "system:serviceaccount:team:team-arango-operator";
+    let given = async |right: &Right, namespace: &str| {
+        eventually("the right is given", async || {
+            let may = machine.may_user(user, right, Some(namespace)).await;
+            if may { Ok(()) } else { Err(format!("{right:?} in {namespace}")) }
+        })
+        .await;
+    };
+    given(&Right::new("coordination.k8s.io", "leases", "create"), "team").await;
     for namespace in ["shop", "warehouse"] {
         for right in rights() {
-            eventually("the right is given", async || {
-                let may = machine.may_user(user, &right, Some(namespace)).await;
-                if may { Ok(()) } else { Err(format!("{right:?} in {namespace}")) }
-            })
-            .await;
+            given(&right, namespace).await;
         }
         for right in beyond() {
             assert!(!machine.may_user(user, &right, Some(namespace)).await, "{right:?} in {namespace}");
@@ -191,6 +196,12 @@ async fn a_release_for_two_namespaces_asks_for_nothing_elsewhere_beside_one_that
     let asked = machine.requests_of(user);
     let refused: Vec<_> = asked.iter().filter(|asked| [401, 403].contains(&asked.code)).collect();
     assert!(refused.is_empty(), "{refused:?}\n{log}");
+    // Its Lease is its Deployment's namesake, so that two releases may be in one namespace.
+    let leases = asked.iter().filter(|asked| asked.right.resource == "leases");
+    let mut leases: BTreeSet<_> = leases.map(|asked| asked.uri.split('?').next().unwrap()).collect();
+    let folder = "/apis/coordination.k8s.io/v1/namespaces/team/leases";
+    assert!(leases.remove(folder));
+    assert_eq!(leases, BTreeSet::from([&*format!("{folder}/team-arango-operator")]));
     let namespaces: BTreeSet<_> = asked
         .iter()
         .filter(|asked| asked.right.resource != "leases")
@@ -205,9 +216,12 @@ async fn a_release_for_two_namespaces_asks_for_nothing_elsewhere_beside_one_that
 #[tokio::test(flavor = "multi_thread")]
 async fn the_api_server_takes_what_is_installed_whatever_is_set_also_under_pod_security_restricted() {
     let Some(helm) = Helm::find().await else { return };
-    let Some(monitors) = service_monitors().await else { return };
+    let kinds = ["servicemonitors", "prometheusrules"];
     let machine = Machine::start().await;
-    machine.kubectl_succeeds(&["apply", "--server-side", "-f", monitors.to_str().unwrap()]);
+    for kind in kinds {
+        let Some(definition) = definition(kind).await else { return };
+        machine.kubectl_succeeds(&["apply", "--server-side", "-f", definition.to_str().unwrap()]);
+    }
     for namespace in ["shop", "warehouse"] {
         machine.kubectl_succeeds(&["create", "namespace", namespace]);
     }
@@ -216,11 +230,13 @@ async fn the_api_server_takes_what_is_installed_whatever_is_set_also_under_pod_s
     let pods = Api::<Pod>::namespaced(machine.client.clone(), NAME);
     let dry = PostParams { dry_run: true, ..PostParams::default() };
     let apply = ["apply", "--server-side", "--dry-run=server", "--validate=strict"];
-    eventually("the kind ServiceMonitor is served", async || {
-        let output = machine.kubectl(&["get", "servicemonitors"]);
-        if output.status.success() { Ok(()) } else { Err(format!("{output:?}")) }
-    })
-    .await;
+    for kind in kinds {
+        eventually("it is served", async || {
+            let output = machine.kubectl(&["get", kind]);
+            if output.status.success() { Ok(()) } else { Err(format!("{output:?}")) }
+        })
+        .await;
+    }
     for values in all_values() {
         let manifest = helm.template(&values);
         let file = machine.folder.path().join("rendered.yaml");
@@ -258,17 +274,4 @@ fn pods_of(objects: &[Value]) -> Vec<Pod> {
         serde_json::from_value(template).unwrap()
     };
     objects.iter().filter_map(template).map(pod).collect()
-}
-
-/// The Prometheus operator's own definition of a `ServiceMonitor`, from its Go module.
-async fn service_monitors() -> Option<PathBuf> {
-    const MODULE: &str = "github.com/prometheus-operator/prometheus-operator@v0.85.0";
-    const SUM: &str = "h1:M5xLCLEoaW2IJfnuCwFzzpL+jSVQu3KGT84Pye+fW8s=";
-    let Some(module) = answer("go", &["mod", "download", "-json", MODULE]).await else {
-        return missing("Go, and its module proxy");
-    };
-    let module: Value = serde_json::from_str(&module).unwrap();
-    assert_eq!(module["Sum"], SUM, "{module}");
-    let folder = Path::new(module["Dir"].as_str().unwrap()).join("example/prometheus-operator-crd");
-    Some(folder.join("monitoring.coreos.com_servicemonitors.yaml"))
 }

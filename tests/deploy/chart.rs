@@ -80,7 +80,7 @@ async fn every_value_that_is_set_is_found_in_what_is_installed() {
         serde_saphyr::from_str(&std::fs::read_to_string(chart().join("values.yaml")).unwrap()).unwrap();
     let unset: Vec<_> =
         all.as_object().unwrap().keys().filter(|name| set.get(name.as_str()).is_none()).collect();
-    let switches = ["crds", "global", "kubeArangodb", "leaderElection", "nameOverride", "rbac"];
+    let switches = ["crds", "global", "kubeArangodb", "nameOverride", "rbac"];
     let beside = ["securityContext", "tests", "watchNamespaces"];
     assert_eq!(unset, [&switches[..], &beside].concat(), "not in {}", path.display());
 }
@@ -117,6 +117,19 @@ async fn nothing_says_as_which_user_id_it_runs() {
             "{}",
             values.display()
         );
+    }
+}
+
+#[tokio::test]
+async fn no_tool_deletes_the_definitions_with_the_release() {
+    let Some(helm) = Helm::find().await else { return };
+    let objects = objects(&helm.template(&values("default")));
+    let definitions = objects.iter().filter(|object| object["kind"] == "CustomResourceDefinition");
+    let annotations: Vec<_> = definitions.map(|object| &object["metadata"]["annotations"]).collect();
+    assert_eq!(annotations.len(), 4);
+    for annotations in annotations {
+        assert_eq!(annotations["helm.sh/resource-policy"], "keep");
+        assert_eq!(annotations["argocd.argoproj.io/sync-options"], "Prune=false,Delete=false");
     }
 }
 
@@ -218,10 +231,11 @@ fn by_name(objects: Vec<Value>) -> BTreeMap<String, Value> {
 
 /// Takes out what Helm alone has, and says in one way what can be said in two.
 fn without_helm(value: &mut Value) {
-    const HELMS: [&str; 5] = [
+    const HELMS: [&str; 6] = [
         "app.kubernetes.io/instance",
         "app.kubernetes.io/managed-by",
         "app.kubernetes.io/version",
+        "argocd.argoproj.io/sync-options",
         "helm.sh/chart",
         "helm.sh/resource-policy",
     ];

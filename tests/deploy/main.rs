@@ -16,6 +16,8 @@ mod installed;
 mod kube_arangodb;
 mod machine;
 mod pod;
+#[path = "../installed/prometheus_operator.rs"]
+mod prometheus_operator;
 
 use std::collections::BTreeSet;
 

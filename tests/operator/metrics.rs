@@ -35,7 +35,7 @@ fn number(samples: &[Sample], name: &str, labels: &[(&str, &str)]) -> Option<f64
 fn seen(samples: &[Sample]) -> BTreeMap<String, BTreeSet<String>> {
     let mut seen = BTreeMap::<_, BTreeSet<_>>::new();
     for sample in samples {
-        let name = sample.metric.strip_prefix("arangooperator_").expect("the prefix");
+        let name = sample.metric.strip_prefix("arangooperator_").unwrap_or(&sample.metric);
         let ends = ["_total", "_info", "_sum", "_count", "_bucket"];
         let short = ends.iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
         let labels = sample.labels.keys().filter(|label| *label != "le").cloned();

@@ -9,6 +9,9 @@ pub const LABELS: &[(&str, &[&str])] = &[
     ("arangodb_request_duration_seconds", &["coordinator"]),
     ("arangodb_requests", &["coordinator", "status"]),
     ("build", &["version"]),
+    ("comparison_interval_seconds", &["cluster"]),
+    ("coordinator_reachable", &["cluster", "coordinator"]),
+    ("deployment_changed", &["cluster"]),
     ("drift_found", &["kind"]),
     ("drift_repaired", &["kind"]),
     ("kubernetes_writes", &["kind", "what"]),
@@ -40,9 +43,6 @@ const MEANINGS: &[(&str, &str)] = &[
     ("state", "`on`; `long_running`, which are `on` as well; `undone`"),
 ];
 
-/// The prefix of all names.
-const PREFIX: &str = "arangooperator_";
-
 const HEAD: &str = "\
 # Metrics
 
@@ -50,14 +50,17 @@ const HEAD: &str = "\
 labels are out of closed sets or out of the ArangoClusters' specs, so that nobody's names blow them up. Names of databases and
 users, and of course passwords, are never in them.
 
-Gauges of resources are counted when somebody asks, and cost nothing otherwise. Counters begin anew with each start.
+Gauges of resources are counted when somebody asks, and cost nothing otherwise. Counters begin anew with each start; those
+that alerts are about begin with 0.
+
+A dashboard, alerts and what to do about each are in [monitoring.md](monitoring.md).
 
 ";
 
 /// All metrics, by name.
 pub fn all() -> Vec<Described> {
     let mut all = Metrics::default().described().to_vec();
-    all.sort_by_key(|metric| metric.name);
+    all.sort_by_key(Described::sample);
     all
 }
 
@@ -68,31 +71,12 @@ pub fn labels(name: &str) -> &'static [&'static str] {
 
 /// The page.
 pub(super) fn page() -> String {
-    let metrics = all().into_iter().map(|Described { name, type_, help }| {
-        let labels: Vec<_> = labels(name).iter().map(|label| format!("`{label}`")).collect();
-        let suffix = match type_ {
-            "counter" => "_total",
-            "info" => "_info",
-            _ => "",
-        };
-        vec![format!("`{PREFIX}{name}{suffix}`"), type_.into(), labels.join(", "), help.into()]
+    let metrics = all().into_iter().map(|metric| {
+        let labels: Vec<_> = labels(metric.name).iter().map(|label| format!("`{label}`")).collect();
+        vec![format!("`{}`", metric.sample()), metric.type_.into(), labels.join(", "), metric.help.into()]
     });
     let metrics = table(&["name", "type", "labels", "what it says"], metrics);
     let meanings = MEANINGS.iter().map(|(label, meaning)| vec![format!("`{label}`"), (*meaning).to_owned()]);
     let meanings = table(&["label", "what it says"], meanings);
-    format!("{HEAD}{metrics}\n## Labels\n\n{meanings}{TAIL}")
+    format!("{HEAD}{metrics}\n## Labels\n\n{meanings}")
 }
-
-const TAIL: &str = "
-## What to watch
-
-| question | expression |
-| --- | --- |
-| Does a person have to act? | `sum by (kind, reason) (arangooperator_objects{ready=\"False\"}) > 0`, for longer than an interval |
-| Does something wait for too long? | `sum by (kind, reason) (arangooperator_objects{ready=\"Unknown\"}) > 0` for an hour |
-| Is everything still compared? | `arangooperator_snapshot_age_seconds` above twice the interval of that ArangoCluster |
-| Does somebody change things by hand? | `increase(arangooperator_drift_repaired_total[1d]) > 0` |
-| Did something stay on a server that should be gone? | `increase(arangooperator_left_behind_total[1d]) > 0` |
-| Does a coordinator fail? | `rate(arangooperator_arangodb_requests_total{status=~\"5xx|error\"}[5m]) > 0` |
-| Is the operator too slow? | `arangooperator_queue_depth` that doesn't go back to 0 |
-";

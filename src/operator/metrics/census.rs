@@ -9,15 +9,15 @@ use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{family::Family, gauge::Gauge, info::Info},
 };
-use std::sync::{OnceLock, atomic::AtomicU64};
+use std::sync::OnceLock;
 
-use super::{KindLabels, book::Book};
+use super::{Book, KindLabels, Links, Process};
 use crate::{
     core::{
         Reason,
         condition::{Condition, ConditionStatus, READY},
     },
-    operator::context::Context,
+    operator::{connections::KIND, context::Context},
 };
 
 /// How an object stands.
@@ -28,11 +28,6 @@ pub struct ObjectLabels {
     reason: &'static str,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ClusterLabels {
-    cluster: String,
-}
-
 /// Counts the objects of one kind by how they stand.
 pub type Count = Box<dyn Fn(&mut BTreeMap<ObjectLabels, i64>) + Send + Sync>;
 
@@ -40,7 +35,8 @@ pub type Count = Box<dyn Fn(&mut BTreeMap<ObjectLabels, i64>) + Send + Sync>;
 pub struct Census {
     objects: Family<ObjectLabels, Gauge>,
     queued: Family<KindLabels, Gauge>,
-    ages: Family<ClusterLabels, Gauge<f64, AtomicU64>>,
+    links: Links,
+    process: Process,
     counts: OnceLock<Vec<Count>>,
     /// One scrape at a time, for it begins with nothing.
     taking: Mutex<()>,
@@ -67,14 +63,10 @@ impl Census {
             "Resources that are to be looked at now and wait for their turn; not those whose next look is later",
             queued.clone(),
         );
-        let ages = Family::default();
-        registry.register(
-            "snapshot_age_seconds",
-            "Time since everything was last compared with the deployment, or since it was connected",
-            ages.clone(),
-        );
+        let links = Links::new(registry);
         registry.register("build", "The program", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
-        Self { objects, queued, ages, counts: OnceLock::new(), taking: Mutex::default() }
+        let process = Process::new(registry);
+        Self { objects, queued, links, process, counts: OnceLock::new(), taking: Mutex::default() }
     }
 
     /// Says how the objects of each kind are counted. Once, before anybody asks.
@@ -104,14 +96,15 @@ impl Census {
             .iter()
             .map(|(id, connected)| (id.clone(), connected.clone()))
             .collect();
-        self.ages.clear();
+        self.links.clear();
         let mut in_use = BTreeSet::new();
         for (id, connected) in connections {
-            let age = connected.last_tick().elapsed().as_secs_f64();
-            self.ages.get_or_create(&ClusterLabels { cluster: id.to_string() }).set(age);
+            let paused = context.find(KIND, &id).is_some_and(|found| found.paused.is_some());
+            self.links.take(&id, &connected, paused);
             in_use.extend(connected.coordinators().iter().map(|state| state.endpoint.to_string()));
         }
         context.metrics.traffic.keep(&in_use);
+        self.process.take();
         read()
     }
 }

@@ -96,8 +96,6 @@ impl Observer for Traffic {
 
 #[cfg(test)]
 mod tests {
-    use prometheus_client::encoding::text::encode;
-
     use super::*;
 
     #[test]
@@ -108,11 +106,7 @@ mod tests {
             let status = status.map(|status| StatusCode::from_u16(status).unwrap());
             traffic.exchanged("http://a:1", status, Duration::from_millis(3));
         }
-        let text = || {
-            let mut text = String::new();
-            encode(&mut text, &registry.registry).unwrap();
-            text
-        };
+        let text = || registry.text();
         for (status, count) in [("2xx", 2), ("4xx", 1), ("5xx", 1), ("error", 1)] {
             let sample = format!("{{coordinator=\"http://a:1\",status=\"{status}\"}} {count}");
             assert!(text().contains(&sample), "{sample}:\n{}", text());
