@@ -1,6 +1,12 @@
 //! What is generated into the repository is fresh, and the resource definitions keep to the rules for schemas.
 
-#![allow(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "the helpers of tests fail as tests do")]
+
+mod generated {
+    mod argocd;
+
+    use super::folder;
+}
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -210,14 +210,18 @@ fn copy_sources(work: &Path) -> Vec<(String, String)> {
     let kept = |name: &str, folder: &str| {
         (name.to_owned(), env::var(name).unwrap_or_else(|_| format!("{home}/{folder}")))
     };
-    vec![
+    // The toolchain that rustup has chosen for this test.
+    let toolchain = env::var("RUSTUP_TOOLCHAIN").map(|chosen| ("RUSTUP_TOOLCHAIN".to_owned(), chosen));
+    let mut variables = vec![
         kept("CARGO_HOME", ".cargo"),
         kept("RUSTUP_HOME", ".rustup"),
         ("CARGO_TARGET_DIR".to_owned(), target),
         ("CARGO_INCREMENTAL".to_owned(), "0".to_owned()),
         ("CARGO_NET_OFFLINE".to_owned(), "true".to_owned()),
         ("CARGO_FOR_REAL".to_owned(), env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned())),
-    ]
+    ];
+    variables.extend(toolchain);
+    variables
 }
 
 fn program(path: &Path, text: &str) {

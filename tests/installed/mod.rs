@@ -24,13 +24,17 @@ const LOCK_POLL: Duration = Duration::from_millis(200);
 /// In a folder whose installation went to the end.
 const COMPLETE: &str = "complete";
 
-/// What the Go compiler makes of a package, with the versions of the module in `folder` (its `go.mod` and `go.sum`).
+/// What the Go compiler makes of a package, with the versions of the module in `folder` (its `go.mod` and `go.sum`). The
+/// package may be the one in the folder itself.
 /// `how` is the subcommand with its flags, as in `["build", "-trimpath"]`. `None` if there is no Go.
 pub(crate) async fn go_build(folder: &Path, name: &str, how: &[&str], package: &str) -> Option<PathBuf> {
     let Some(version) = answer("go", &["version"]).await else {
         return missing("Go (https://go.dev/dl)");
     };
-    let pinned = ["go.mod", "go.sum"].map(|file| folder.join(file));
+    let sources = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut pinned: Vec<_> = sources.filter(|path| path.extension().is_some_and(|is| is == "go")).collect();
+    pinned.sort();
+    pinned.splice(..0, ["go.mod", "go.sum"].map(|file| folder.join(file)));
     let machine = format!("{version} {how:?} {package}");
     let made = installed(name, &machine, &pinned, async |made: &Path| {
         let mut build = Command::new("go");

@@ -50,17 +50,15 @@ fn story() -> impl Strategy<Value = Story<Collection>> {
     let policies = vec![None, Some(CollectionDeletionPolicy::Delete), Some(CollectionDeletionPolicy::Retain)];
     let policies = prop::collection::vec(select(policies), 1..4);
     let names = (select(&DATABASES[..]), select(&COLLECTIONS[..3]));
-    (generate::server(), names, policies, any::<bool>()).prop_map(
-        |(server, (database, name), policies, keeps)| {
-            let declared = |deletion_policy| {
-                let cluster_ref = ClusterRef { name: "prod".into(), namespace: None };
-                let (database, name) = (database.to_owned(), Some(name.to_owned()));
-                let spec = ArangoCollectionSpec { cluster_ref, database, name, deletion_policy, drift: None };
-                ArangoCollection::new("collection", spec)
-            };
-            Story { server, history: policies.into_iter().map(declared).collect(), keeps }
-        },
-    )
+    law::story((names, policies).prop_map(|((database, name), policies)| {
+        let declared = |deletion_policy| {
+            let cluster_ref = ClusterRef { name: "prod".into(), namespace: None };
+            let (database, name) = (database.to_owned(), Some(name.to_owned()));
+            let spec = ArangoCollectionSpec { cluster_ref, database, name, deletion_policy, drift: None };
+            ArangoCollection::new("collection", spec)
+        };
+        policies.into_iter().map(declared).collect()
+    }))
 }
 
 proptest! {

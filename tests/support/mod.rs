@@ -4,7 +4,7 @@
 pub(crate) mod kube_arangodb;
 mod operator;
 mod place;
-mod plane;
+pub(crate) mod plane;
 mod server;
 mod wait;
 mod world;

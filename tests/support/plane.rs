@@ -10,22 +10,26 @@ static PLANE: OnceCell<ControlPlane> = OnceCell::const_new();
 
 /// The control plane with our CRDs.
 pub(super) async fn plane() -> &'static ControlPlane {
-    PLANE
-        .get_or_init(|| async {
-            let tell = |progress: Progress| {
-                if !progress.is_repetition() {
-                    eprintln!("{progress}");
-                }
-            };
-            let plane = ControlPlane::start(Options::default(), &tell).await.unwrap();
-            install(&plane).await;
-            plane
-        })
-        .await
+    plane_with(install).await
+}
+
+/// The same, where whoever is first brings our CRDs in another way.
+pub(crate) async fn plane_with(install: impl AsyncFnOnce(&ControlPlane)) -> &'static ControlPlane {
+    let start = async || {
+        let tell = |progress: Progress| {
+            if !progress.is_repetition() {
+                eprintln!("{progress}");
+            }
+        };
+        let plane = ControlPlane::start(Options::default(), &tell).await.unwrap();
+        install(&plane).await;
+        plane
+    };
+    PLANE.get_or_init(start).await
 }
 
 /// kubectl as the administrator. What it caches stays in the plane's own folder.
-pub(super) fn kubectl(plane: &ControlPlane) -> Command {
+pub(crate) fn kubectl(plane: &ControlPlane) -> Command {
     let mut command = Command::new(plane.kubectl().expect("the tools of the control plane include kubectl"));
     command.arg("--kubeconfig").arg(plane.kubeconfig_path());
     command.arg("--cache-dir").arg(plane.data_dir().join("kubectl-cache"));

@@ -59,25 +59,8 @@ the spec that it is about. A resource that nobody has looked at yet has `Ready=U
 | Unknown | it waits for something that can come by itself, and goes on when it does | InProgress | Progressing | waits |
 | False | a person must act; `Stalled` is True as well | Failed | Degraded | waits |
 
-kstatus (`kubectl apply --wait` of Flux, kpt and others) reads these conditions as they are. Argo CD knows a resource of a
-kind of its own only by a health check in its configuration:
-
-<!-- test: not a manifest: a part of a ConfigMap of Argo CD -->
-```yaml
-# argocd-cm, for each of our kinds; here ArangoDatabase
-resource.customizations.health.arango-operator.dev_ArangoDatabase: |
-  local ready = nil
-  for _, condition in ipairs((obj.status or {}).conditions or {}) do
-    if condition.type == \"Ready\" then ready = condition end
-  end
-  if ready == nil then return {status = \"Progressing\", message = \"waiting for the operator\"} end
-  local status = \"Progressing\"
-  if ready.reason == \"Paused\" then status = \"Suspended\"
-  elseif ready.observedGeneration ~= obj.metadata.generation then status = \"Progressing\"
-  elseif ready.status == \"True\" then status = \"Healthy\"
-  elseif ready.status == \"False\" then status = \"Degraded\" end
-  return {status = status, message = ready.message}
-```
+kstatus (Flux, kpt, Helm) reads these conditions as they are. Argo CD has to be told, by the health checks in `deploy/argocd`:
+[GitOps](gitops.md).
 
 ## Reasons
 
