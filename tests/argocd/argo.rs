@@ -65,6 +65,11 @@ impl Argo {
         kubectl(&["create", "namespace", NAMESPACE]).await;
         let install = kustomization(&folder, &programs);
         kubectl(&["apply", "--server-side", "-k", install.to_str().unwrap()]).await;
+        // Who doesn't install with kustomize patches, and comes to the same.
+        let settings = repository::root("deploy/argocd/argocd-cm.yaml");
+        let patch =
+            ["patch", "configmap", "argocd-cm", "-n", NAMESPACE, "--patch-file", settings.to_str().unwrap()];
+        assert!(kubectl(&patch).await.contains("no change"));
         // What has no status at all yet can't be waited for.
         eventually("Argo CD's kinds are served", async || {
             let wait = ["wait", "crd", "--all", "--for=condition=Established", "--timeout=60s"];

@@ -47,7 +47,7 @@ async fn pruning_keeps_the_data_with_retain_and_drops_it_with_delete() {
     assert_eq!(collection.status, 200);
 }
 
-/// mariadb-operator's users report Applications that never end (#949, #1123, #1582).
+/// Users of other operators report finalizers that never go, with Argo CD and with foreground deletion.
 async fn ends(finalizer: &str) {
     let Some(argo) = argo().await else { return };
     let shop = Shop::healthy(argo, json!({"metadata": {"finalizers": [finalizer]}})).await;
