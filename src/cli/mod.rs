@@ -8,6 +8,7 @@ pub mod crds;
 pub mod demo;
 pub mod docs;
 mod duration;
+mod lease;
 pub mod monitoring;
 mod output;
 pub mod rbac;

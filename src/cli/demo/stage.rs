@@ -45,7 +45,7 @@ pub(super) struct Stage {
 
 struct Operator {
     stop: CancellationToken,
-    task: JoinHandle<std::io::Result<()>>,
+    task: JoinHandle<std::io::Result<operator::End>>,
     addresses: Addresses,
 }
 
@@ -102,6 +102,9 @@ impl Stage {
             namespaces: Vec::new(),
             cluster_namespaces: Vec::new(),
             instance: None,
+            // It is alone on its control plane.
+            identity: "demo".to_owned(),
+            election: None,
             routes: Vec::new(),
             health: free,
             metrics: free,
@@ -158,7 +161,7 @@ impl Stage {
         };
         self.operator = None;
         match ended {
-            Ok(Ok(())) => anyhow!("the operator ended by itself"),
+            Ok(Ok(_)) => anyhow!("the operator ended by itself"),
             Ok(Err(error)) => Error::new(error).context("the operator ended by itself"),
             Err(error) => Error::new(error).context("the operator failed, which is a mistake of ours"),
         }
@@ -171,7 +174,7 @@ impl Stage {
         if let Some(Operator { stop, task, .. }) = self.operator.take() {
             stop.cancel();
             outcome = outcome.and(match timeout(OPERATOR_END, task).await {
-                Ok(Ok(ended)) => ended.context("the operator did not end well"),
+                Ok(Ok(ended)) => ended.map(drop).context("the operator did not end well"),
                 Ok(Err(error)) => Err(Error::new(error).context("the operator failed")),
                 Err(_) => Err(anyhow!("the operator did not end within {} s", OPERATOR_END.as_secs())),
             });
