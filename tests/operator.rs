@@ -27,6 +27,7 @@ mod operator {
     mod interrupted;
     mod kube_arangodb;
     mod kubectl;
+    mod leader;
     mod logs;
     mod maintenance;
     mod marks;

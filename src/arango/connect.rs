@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
 use super::{
-    Endpoint, Error, Observer, Request, Response, Route, Tls, address::refused, error::quoted,
+    Connection, Endpoint, Error, Gate, Observer, Request, Response, Route, address::refused, error::quoted,
     exchange::Exchange,
 };
 
@@ -37,6 +37,7 @@ pub(super) struct Coordinator {
     /// The endpoint as a text.
     name: String,
     observer: Option<Arc<dyn Observer>>,
+    gate: Option<Arc<dyn Gate>>,
     /// What the server is told of whom it was asked as, where connections go elsewhere.
     host: Option<HeaderValue>,
 }
@@ -60,12 +61,9 @@ pub(super) enum Failure {
 }
 
 impl Coordinator {
-    pub(super) fn new(
-        endpoint: Endpoint,
-        tls: &Tls,
-        connect_timeout: Duration,
-        routes: &[Route],
-    ) -> Result<Self, Error> {
+    /// One of the coordinators of a connection.
+    pub(super) fn new(endpoint: Endpoint, connection: &Connection) -> Result<Self, Error> {
+        let Connection { tls, routes, observer, gate, .. } = connection;
         let unusable = |what: &str| Error::Unusable(format!("{endpoint}: {what}"));
         let route = routes.iter().find(|route| route.is_for(&endpoint)).cloned();
         let host = route.as_ref().map(|_| format!("{}:{}", endpoint.host(), endpoint.port()));
@@ -77,7 +75,7 @@ impl Coordinator {
         // what costs), a long listing holds up the short answers behind it, and the server serves it all
         // from one of its I/O threads. With the few requests at a time that a pool lets through, connections are cheap.
         let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("arango-operator/", env!("CARGO_PKG_VERSION")))
+            .user_agent(agent(connection.agent.as_deref()))
             .no_proxy()
             .redirect(redirect::Policy::none())
             .retry(retry::never())
@@ -87,7 +85,7 @@ impl Coordinator {
             .tcp_keepalive(Duration::from_secs(15))
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(IDLE_MAX)
-            .connect_timeout(connect_timeout)
+            .connect_timeout(connection.connect_timeout)
             .dns_resolver(Guarded(route));
         #[cfg(target_os = "linux")]
         {
@@ -113,13 +111,7 @@ impl Coordinator {
         }
         let http = builder.build().map_err(|error| unusable(&why(error)))?;
         let name = endpoint.to_string();
-        Ok(Self { endpoint, http, name, observer: None, host })
-    }
-
-    /// Tells that one of every exchange.
-    pub(super) fn observed_by(mut self, observer: Option<Arc<dyn Observer>>) -> Self {
-        self.observer = observer;
-        self
+        Ok(Self { endpoint, http, name, observer: observer.clone(), gate: gate.clone(), host })
     }
 
     /// Sends a request and reads its answer whole, up to `limit` bytes and until `until`.
@@ -152,6 +144,9 @@ impl Coordinator {
         }
         if let Some(body) = &request.body {
             outgoing = outgoing.json(body);
+        }
+        if self.gate.as_ref().is_some_and(|gate| !gate.is_open()) {
+            return Err(Failure::Final(Error::NotAllowed));
         }
         let mut told = Exchange::begin(request, &self.name, self.observer.as_ref());
         let exchange = async {
@@ -189,6 +184,12 @@ impl Coordinator {
         told.status = outcome.as_ref().ok().map(|answer| answer.response.status);
         outcome
     }
+}
+
+/// What a server is told of who asks.
+fn agent(who: Option<&str>) -> String {
+    let program = concat!("arango-operator/", env!("CARGO_PKG_VERSION"));
+    who.map_or_else(|| program.to_owned(), |who| format!("{program} ({who})"))
 }
 
 /// `Retry-After`: seconds, or a date. One that is over is no wait, one that can't be read is none told.

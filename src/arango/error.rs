@@ -82,6 +82,9 @@ pub enum Error {
         /// The most that is read, in bytes.
         limit: usize,
     },
+    /// The connection's [`super::Gate`] is closed: another process may be at work on this deployment. Nothing was sent.
+    #[error("this process may not begin requests any more")]
+    NotAllowed,
     /// The request or the connection's own settings can't be used; nothing was sent.
     #[error("{0}")]
     Unusable(String),
@@ -215,7 +218,7 @@ impl Error {
             Self::Unreachable(_) => Class::Unreachable,
             Self::Lost { .. } | Self::TimedOut { sent: true, .. } => Class::Timeout,
             // It waited in our own queue until its time was up: nothing is known against the server.
-            Self::TimedOut { sent: false, .. } | Self::Full { .. } => Class::Busy,
+            Self::TimedOut { sent: false, .. } | Self::Full { .. } | Self::NotAllowed => Class::Busy,
             Self::LoginRefused { .. } => Class::LoginRefused,
             Self::Unusable(_) => Class::Invalid,
             Self::NotUnderstood { .. } | Self::TooLarge { .. } => Class::Unexpected,
@@ -233,7 +236,11 @@ impl Error {
                 (answer.status.is_server_error() && !matches!(answer.error_num, Some(503 | 38 | 21003)))
                     || answer.status == StatusCode::REQUEST_TIMEOUT
             }
-            Self::Unreachable(_) | Self::Full { .. } | Self::LoginRefused { .. } | Self::Unusable(_) => false,
+            Self::Unreachable(_)
+            | Self::Full { .. }
+            | Self::LoginRefused { .. }
+            | Self::NotAllowed
+            | Self::Unusable(_) => false,
         }
     }
 

@@ -13,6 +13,7 @@ mod dispatch;
 mod endpoint;
 mod error;
 mod exchange;
+mod gate;
 mod health;
 mod look;
 mod observer;
@@ -37,6 +38,7 @@ pub use cluster::{Advertised, Cluster, Deployment, ServerMaintenance, Supervisio
 pub(crate) use connect::why;
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{Answer, Class, Error, Reason, What, class_of, quoted};
+pub use gate::Gate;
 pub use health::{Health, LastAcked, Member, MemberRole, MemberStatus};
 pub use look::{CopyCount, DatabaseInfo};
 pub use observer::Observer;

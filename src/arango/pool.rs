@@ -96,11 +96,7 @@ impl Pool {
         let endpoints = std::mem::take(&mut connection.endpoints);
         let coordinators = endpoints
             .into_iter()
-            .map(|endpoint| {
-                let Connection { tls, connect_timeout, routes, observer, .. } = &connection;
-                let made = Coordinator::new(endpoint, tls, *connect_timeout, routes)?;
-                Ok(Arc::new(made.observed_by(observer.clone())))
-            })
+            .map(|endpoint| Ok(Arc::new(Coordinator::new(endpoint, &connection)?)))
             .collect::<Result<Vec<_>, Error>>()?;
         let permits = connection.max_concurrent.clamp(1, Semaphore::MAX_PERMITS);
         Ok(Self {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use secrecy::SecretSlice;
 
-use super::{Auth, Endpoint, Observer, Route};
+use super::{Auth, Endpoint, Gate, Observer, Route};
 use crate::core::balance::LoadBalancing;
 
 /// How a deployment is reached.
@@ -33,6 +33,11 @@ pub struct Connection {
     pub max_answer: usize,
     /// Who is told of every exchange.
     pub observer: Option<Arc<dyn Observer>>,
+    /// Who is asked before every request whether it may begin; nobody by default.
+    pub gate: Option<Arc<dyn Gate>>,
+    /// Who asks, as the server is told in `User-Agent` behind the program's name and version: visible ASCII without
+    /// parentheses. Nothing by default.
+    pub agent: Option<String>,
 }
 
 impl Connection {
@@ -51,6 +56,8 @@ impl Connection {
             max_concurrent: 32,
             max_answer: 256 << 20,
             observer: None,
+            gate: None,
+            agent: None,
         }
     }
 }

@@ -74,8 +74,8 @@ async fn serve(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 }
 
 /// Says where everything is: one word and one value a line, easy to read for programs too.
-fn announce(plane: &ControlPlane, copied: Option<&Copied<'_>>) -> std::io::Result<()> {
-    let kubeconfig = copied.map_or_else(|| plane.kubeconfig_path(), |copied| copied.0.to_owned());
+fn announce(plane: &ControlPlane, copied: Option<&Copied>) -> std::io::Result<()> {
+    let kubeconfig = copied.map_or_else(|| plane.kubeconfig_path(), |copied| copied.0.clone());
     let mut out = std::io::stdout().lock();
     writeln!(out, "server {}", plane.server_url())?;
     writeln!(out, "folder {}", plane.data_dir().display())?;
@@ -97,11 +97,11 @@ pub(super) async fn watch(plane: &mut ControlPlane) -> anyhow::Error {
 }
 
 /// A copy of the kubeconfig where the user wanted one; it goes when the control plane does.
-struct Copied<'a>(&'a Path);
+pub(super) struct Copied(PathBuf);
 
-impl<'a> Copied<'a> {
+impl Copied {
     /// Refuses to replace a file: it could be the one with the user's real clusters.
-    fn create(plane: &ControlPlane, path: &'a Path) -> anyhow::Result<Self> {
+    pub(super) fn create(plane: &ControlPlane, path: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read(plane.kubeconfig_path())?;
         let mut file = OpenOptions::new()
             .write(true)
@@ -109,15 +109,15 @@ impl<'a> Copied<'a> {
             .mode(0o600)
             .open(path)
             .with_context(|| format!("could not create {}", path.display()))?;
-        let copied = Self(path);
+        let copied = Self(path.to_owned());
         file.write_all(&text).with_context(|| format!("could not write {}", path.display()))?;
         Ok(copied)
     }
 }
 
-impl Drop for Copied<'_> {
+impl Drop for Copied {
     fn drop(&mut self) {
         // Nothing can be done about a file that somebody else removed.
-        drop(std::fs::remove_file(self.0));
+        drop(std::fs::remove_file(&self.0));
     }
 }

@@ -8,6 +8,8 @@ mod stage; // what was started, and how it ends
 
 use std::{
     io::Write,
+    net::SocketAddr,
+    path::PathBuf,
     process::ExitCode,
     sync::Arc,
     time::{Duration, Instant},
@@ -48,6 +50,13 @@ pub struct DemoArgs {
     /// Check, print, end. Don't leave anything running.
     #[arg(long)]
     once: bool,
+    /// Also write the administrator's kubeconfig to this new file; it is removed at the end.
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// Where the first coordinator listens; the others take the next ports. Left out: 127.0.0.1:8529, or free ports if
+    /// that one or one of the next two is taken.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
     /// What is logged of the operator: error, warn, info, debug, trace, or a filter such as
     /// `info,arango_operator=debug`.
     #[arg(long, env = "ARANGO_OPERATOR_LOG", value_name = "FILTER", default_value = "warn")]
@@ -94,9 +103,9 @@ pub async fn run(args: DemoArgs) -> Result<ExitCode> {
 /// The demo.
 async fn steps(args: &DemoArgs, filter: EnvFilter, stage: &mut Stage, screen: &Arc<Screen>) -> Result<()> {
     let begin = Instant::now();
-    stage.start_control_plane(screen).await?;
+    stage.start_control_plane(args.kubeconfig.as_deref(), screen).await?;
     log(filter, screen);
-    stage.start_stand_in(screen).await?;
+    stage.start_stand_in(args.listen, screen).await?;
     let client = stage.client().await?;
 
     screen.draw("installing the definitions of the resources");

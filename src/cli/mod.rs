@@ -8,6 +8,7 @@ pub mod crds;
 pub mod demo;
 pub mod docs;
 mod duration;
+mod lease;
 mod output;
 pub mod rbac;
 pub mod request;
@@ -17,7 +18,7 @@ mod stand_in;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Databases, users and permissions inside ArangoDB, declared as Kubernetes resources.
 #[derive(Debug, Parser)]
@@ -51,6 +52,11 @@ enum Command {
     // The doc comment is at the arguments. Hidden: `demo` is what users want.
     #[command(hide = true)]
     ControlPlane(control_plane::Arguments),
+}
+
+/// All commands and flags.
+fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Runs the command line of this process to its exit code: 0 done, 1 an error that was printed, 2 wrong usage.

@@ -6,21 +6,28 @@ use anyhow::Context;
 use clap::{ValueEnum, builder::NonEmptyStringValueParser};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use tracing::error;
 use tracing_subscriber::{EnvFilter, Layer, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
-use super::screen::may_colour;
+use super::{lease::LeaseArgs, screen::may_colour};
 use crate::{
     arango::Route,
-    operator::{self, Settings},
-    traces::{self, Traces},
+    operator::{self, End, Settings},
+    traces::Traces,
 };
+
+/// The exit code of one that led and lost the lease.
+const DEPOSED: u8 = 3;
 
 /// Run the operator: watch the resources of a Kubernetes cluster and keep ArangoDB as they declare.
 ///
 /// Kubernetes is found as kubectl finds it (KUBECONFIG, ~/.kube/config), or by the `ServiceAccount` of the pod. Ends
 /// on SIGTERM and SIGINT, after what is under way.
 ///
-/// Exit codes: 0 ended as told, 1 an error that was printed, 2 wrong usage.
+/// Of several replicas one acts, the one that holds the Lease; the others know all that is there and wait. One that loses
+/// the Lease while it acts ends at once, and is to be started again.
+///
+/// Exit codes: 0 ended as told, 1 an error that was printed, 2 wrong usage, 3 the Lease was lost.
 #[derive(Debug, clap::Args)]
 pub struct RunArgs {
     /// Watch this namespace only. Repeat it, or separate by commas, for several. All namespaces if left out.
@@ -34,6 +41,8 @@ pub struct RunArgs {
     /// count: nothing connects, and their status says so. All count if left out.
     #[arg(long, env = "ARANGO_OPERATOR_CLUSTER_NAMESPACE", value_name = "NAMESPACE", value_delimiter = ',', value_parser = NonEmptyStringValueParser::new())]
     cluster_namespace: Vec<String>,
+    #[command(flatten)]
+    lease: LeaseArgs,
     /// Connect elsewhere for endpoints with that HOST and PORT, as curl's --connect-to does: for names that are not known
     /// where the operator runs, or for forwarded ports. Certificates and all else stay those of the endpoint.
     /// Repeatable.
@@ -79,7 +88,7 @@ pub struct RunArgs {
     /// Send traces to this OpenTelemetry collector, by OTLP over HTTP: the address before /v1/traces, such as
     /// <http://collector:4318>. The variables of OpenTelemetry's specification count as well (`OTEL_EXPORTER_OTLP_ENDPOINT`,
     /// `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_TRACES_SAMPLER` and others). Needs a program that is built with the feature `otlp`.
-    #[arg(long, env = "ARANGO_OPERATOR_OTLP_ENDPOINT", value_name = "URL", value_parser = traces::address)]
+    #[arg(long, env = "ARANGO_OPERATOR_OTLP_ENDPOINT", value_name = "URL")]
     otlp_endpoint: Option<String>,
 }
 
@@ -112,7 +121,10 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let client = client(config)?;
     let stop = CancellationToken::new();
     tokio::spawn(cancel_on_signal(stop.clone())?);
+    let (identity, election) = args.lease.settings();
     let settings = Settings {
+        identity,
+        election,
         namespaces: args.namespace,
         instance: args.instance,
         cluster_namespaces: args.cluster_namespace,
@@ -126,11 +138,16 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         println!("metrics http://{}", addresses.metrics);
     })
     .await;
+    if let Ok(End::Deposed(lost)) = &ended {
+        error!(%lost, "the lease is lost: this replica ends, and begins nothing before it does");
+    }
     if let Some(traces) = traces {
         traces.stop().await;
     }
-    ended.context("could not serve health and metrics")?;
-    Ok(ExitCode::SUCCESS)
+    match ended.context("could not serve health and metrics")? {
+        End::AsTold => Ok(ExitCode::SUCCESS),
+        End::Deposed(_) => Ok(ExitCode::from(DEPOSED)),
+    }
 }
 
 /// A text that can be told from others by those who read a mark.

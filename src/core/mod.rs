@@ -13,6 +13,7 @@ pub mod glob;
 pub mod hold;
 pub mod id;
 pub mod kube_arangodb;
+pub mod lease;
 pub mod level;
 pub mod maintenance;
 pub mod name;

@@ -13,7 +13,7 @@ use kube::{
     runtime::{
         PredicateConfig, WatchStreamExt,
         controller::{self, Action, Controller},
-        reflector::{self, Store, store::Writer},
+        reflector::{self, ObjectRef, Store, store::Writer},
         watcher::Event,
     },
 };
@@ -141,11 +141,16 @@ pub async fn run(context: Arc<Context>, watched: Watched, stop: CancellationToke
         .predicate_filter(asked, PredicateConfig::default())
         .inspect_ok(move |cluster| triggered.wakes.asked(KIND, id_of(cluster)));
     let wakes = context.wakes.stream(KIND);
+    let cached = store.clone();
     Controller::for_stream(trigger, store)
         .with_config(controller::Config::default().concurrency(CONCURRENCY))
         .reconcile_on(wakes)
         .graceful_shutdown_on(stop.cancelled_owned())
-        .run(reconcile, |_, error: &StoreError, _| controller_error(error), context)
+        .run(
+            move |cluster, context| reconcile(cached.clone(), ObjectRef::from_obj(&*cluster), context),
+            |_, error: &StoreError, _| controller_error(error),
+            context,
+        )
         .for_each(|_| future::ready(()))
         .await;
     info!(kind = KIND, "controller stopped");
@@ -156,11 +161,17 @@ fn controller_error(error: &StoreError) -> Action {
     Action::requeue(RETRY)
 }
 
-async fn reconcile(cluster: Arc<ArangoCluster>, context: Arc<Context>) -> Result<Action, StoreError> {
-    context.wait_for_caches().await;
+async fn reconcile(
+    cached: Store<ArangoCluster>,
+    called: ObjectRef<ArangoCluster>,
+    context: Arc<Context>,
+) -> Result<Action, StoreError> {
+    context.wait_for_turn().await;
     if context.is_stopping() {
         return Ok(Action::await_change());
     }
+    // Gone since the pass was asked for: what it was is no reason to do anything.
+    let Some(cluster) = cached.get(&called) else { return Ok(Action::await_change()) };
     let resource = Ref { kind: KIND, id: id_of(&*cluster) };
     context.wakes.begun(&resource);
     if !elsewhere::counts(&context, &resource.id.namespace) {
@@ -186,6 +197,10 @@ async fn reconcile(cluster: Arc<ArangoCluster>, context: Arc<Context>) -> Result
         Ok(Ok(passed)) => passed,
         Ok(Err(StoreError::Outdated)) => {
             return Ok(Action::requeue(backoff::jitter(LINGER_LOOK, rand::random())));
+        }
+        Ok(Err(error)) if context.is_stopping() => {
+            debug!(cluster = %resource.id, %error, "left to the next one");
+            (false, None)
         }
         Ok(Err(error)) => {
             warn!(kind = KIND, resource = %resource.id, %error, "pass failed; trying again");

@@ -236,6 +236,8 @@ pub async fn establish(
     connection.routes = Arc::clone(&context.routes);
     connection.timeout = timeout;
     connection.observer = Some(Arc::new(context.metrics.traffic.clone()));
+    connection.gate = Some(Arc::clone(&context.lead) as _);
+    connection.agent = Some(context.identity.clone());
     connection.max_concurrent = spec.requests.max_concurrent as usize;
     connection.load_balancing = match spec.load_balancing {
         None | Some(crd::LoadBalancing::RoundRobin) => LoadBalancing::RoundRobin,

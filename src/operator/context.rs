@@ -31,6 +31,7 @@ use super::{
     connections::Connected,
     index::{Id, Index, Key, Ref, Thing},
     kube_arangodb::ArangoDeployments,
+    lead::Lead,
     maintenance::Maintenances,
     metrics::Metrics,
     secrets::SecretVersions,
@@ -66,8 +67,12 @@ pub struct Found {
 
 /// What all controllers share.
 pub struct Context {
-    /// Talks to the API server.
+    /// Talks to the API server. Writes only while this process may act.
     pub client: Client,
+    /// Whether it may.
+    pub lead: Arc<Lead>,
+    /// Which process this is.
+    pub identity: String,
     /// The namespaces that are watched; all if there are none.
     pub namespaces: Vec<String>,
     /// Who this operator is in the marks that it leaves; known once decisions may be made.
@@ -110,6 +115,8 @@ pub struct Context {
     pub claims: Claims,
     /// True once every cache has seen all there is: no decision is made before.
     pub synced: watch::Sender<bool>,
+    /// True once passes may begin: the caches are synced and the lease is held; also when the process is stopping.
+    pub acting: watch::Sender<bool>,
     /// True from the moment on that shutdown began.
     pub stopping: AtomicBool,
     /// The caches that have not seen all there is.
@@ -149,6 +156,8 @@ impl Context {
         Self {
             recorder: Recorder::new(client.clone(), reporter),
             client,
+            lead: Arc::new(Lead::always()),
+            identity: String::new(),
             namespaces,
             instance: OnceLock::new(),
             cluster_namespaces: Vec::new(),
@@ -171,6 +180,7 @@ impl Context {
             written: Written::default(),
             maintenance: Maintenances::default(),
             synced: watch::Sender::new(false),
+            acting: watch::Sender::new(false),
             stopping: AtomicBool::new(false),
             lookups: OnceLock::new(),
             attempts: Mutex::default(),
@@ -257,10 +267,17 @@ impl Context {
         drop(self.unfilled.subscribe().wait_for(BTreeSet::is_empty).await);
     }
 
-    /// Waits until decisions may be made: every cache has seen all there is, and the index knows of it.
+    /// Waits until every cache has seen all there is, and the index knows of it.
     pub async fn wait_for_caches(&self) {
         // The sender lives in this very context, so the wait can't fail.
         drop(self.synced.subscribe().wait_for(|synced| *synced).await);
+    }
+
+    /// Waits until a pass may begin. That can take as long as another replica lives: what the pass is about has to be read
+    /// after it.
+    pub async fn wait_for_turn(&self) {
+        // The sender lives in this very context, so the wait can't fail.
+        drop(self.acting.subscribe().wait_for(|acting| *acting).await);
     }
 
     /// Whether the process is about to end: nothing new is begun.

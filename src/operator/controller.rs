@@ -211,7 +211,7 @@ async fn reconcile<K: Kind>(
     shared: Arc<KindContext<K>>,
 ) -> Result<Action, StoreError> {
     let context = &shared.context;
-    context.wait_for_caches().await;
+    context.wait_for_turn().await;
     if context.is_stopping() {
         return Ok(Action::await_change());
     }
@@ -238,6 +238,10 @@ async fn reconcile<K: Kind>(
         }
         Ok(Err(StoreError::Outdated)) => {
             passed(Next::Again.reason());
+            Next::Again
+        }
+        Ok(Err(error)) if context.is_stopping() => {
+            debug!(kind = K::NAME, resource = %resource_ref.id, %error, "left to the next one");
             Next::Again
         }
         Ok(Err(error)) => {

@@ -20,10 +20,13 @@ pub async fn serve(
         move || async move {
             if context.is_stopping() {
                 (StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
-            } else if *context.synced.borrow() {
-                (StatusCode::OK, "ok\n")
-            } else {
+            } else if !*context.synced.borrow() {
                 (StatusCode::SERVICE_UNAVAILABLE, "waiting for the caches\n")
+            } else if !context.lead.could_look() {
+                // It would never take over: a rollout must not go on to the replica that leads.
+                (StatusCode::SERVICE_UNAVAILABLE, "the Lease could not be read yet\n")
+            } else {
+                (StatusCode::OK, "ok\n")
             }
         }
     };

@@ -17,6 +17,7 @@ pub use self::{
     traffic::Traffic,
 };
 use super::context::Context;
+use crate::arango::Gate;
 
 /// A kind.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -58,6 +59,7 @@ pub struct Metrics {
     found: Family<KindLabels, Counter>,
     repaired: Family<KindLabels, Counter>,
     left_behind: Family<KindLabels, Counter>,
+    leader: Gauge,
     /// ArangoClusters that are connected.
     pub connected: Gauge,
     /// Requests to ArangoDB.
@@ -99,6 +101,12 @@ impl Default for Metrics {
             "Objects that were to be removed and stayed on the server: their ArangoCluster was gone, or a person let them go",
             left_behind.clone(),
         );
+        let leader = Gauge::default();
+        registry.register(
+            "leader",
+            "Whether this replica acts: 1 on the one that holds the Lease, 0 on those that wait; 1 without leader election",
+            leader.clone(),
+        );
         let connected = Gauge::default();
         registry.register("clusters_connected", "ArangoClusters that are connected", connected.clone());
         let traffic = Traffic::new(&mut registry);
@@ -113,6 +121,7 @@ impl Default for Metrics {
             found,
             repaired,
             left_behind,
+            leader,
             connected,
             traffic,
             census,
@@ -160,6 +169,7 @@ impl Metrics {
 
     /// The `OpenMetrics` text of this moment.
     pub fn scrape(&self, context: &Context) -> String {
+        self.leader.set(context.lead.is_open().into());
         self.census.take(context, || self.text())
     }
 

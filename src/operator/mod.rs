@@ -20,6 +20,8 @@ pub mod index;
 pub mod inspect;
 mod instance;
 pub mod kube_arangodb;
+pub mod lead;
+pub mod lease;
 pub mod maintenance;
 pub mod metrics;
 mod own_password;
@@ -50,7 +52,10 @@ use kube::{
     core::object::HasStatus,
     runtime::reflector::{ObjectRef, Store},
 };
-use tokio::{task::JoinSet, time::timeout};
+use tokio::{
+    task::{JoinHandle, JoinSet},
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -59,15 +64,22 @@ use self::{
     clusters::place,
     context::{Context, Find, Found},
     index::Id,
+    lead::Lead,
+    lease::{Election, Elector},
 };
 use crate::{
     arango::Route,
+    core::lease::Lost,
     for_each_kind,
     kinds::{Kind, Place, cluster::crd::ArangoCluster, permission::crd::ArangoPermission},
 };
 
 /// How long passes that are under way may take to end at shutdown.
 const DRAIN: Duration = Duration::from_secs(20);
+
+/// How long passes go on at shutdown as if nothing was, where another replica may be waiting to take over: from then on
+/// they begin no request, and what they have not finished is the next one's.
+const HURRY: Duration = Duration::from_millis(500);
 
 /// How the operator runs.
 #[derive(Debug, Clone)]
@@ -77,6 +89,10 @@ pub struct Settings {
     /// Who this operator is in the marks that users carry; by default the UID of the namespace kube-system, or of the
     /// first namespace that is watched.
     pub instance: Option<String>,
+    /// Which process this is, in the Lease and to ArangoDB: visible ASCII without parentheses, and nobody else's.
+    pub identity: String,
+    /// Which Lease decides who of several acts; none for one that is alone.
+    pub election: Option<Election>,
     /// The namespaces where ArangoClusters count; all if there are none.
     pub cluster_namespaces: Vec<String>,
     /// Where connections to ArangoDB go instead.
@@ -98,22 +114,37 @@ pub struct Addresses {
     pub metrics: SocketAddr,
 }
 
+/// Why an operator has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// It was told to.
+    AsTold,
+    /// It led and lost the lease: another one may be at work.
+    Deposed(Lost),
+}
+
 /// Starts a controller.
 type Start = Box<dyn FnOnce(&mut JoinSet<()>) + Send>;
 /// Enters what a cache holds into the index.
 type Fill = Box<dyn FnOnce(&Context) + Send>;
 
-/// Runs the operator until `stop` is cancelled and what is under way has ended. `listening` is told where health and
-/// metrics are served.
+/// Runs the operator until `stop` is cancelled and what is under way has ended, or until it loses the lease: then at once.
+/// `listening` is told where health and metrics are served.
+#[allow(clippy::too_many_lines, reason = "what starts and what ends, in its order")]
 pub async fn run(
     client: kube::Client,
     settings: Settings,
     stop: CancellationToken,
     listening: impl FnOnce(Addresses),
-) -> std::io::Result<()> {
+) -> std::io::Result<End> {
     let mut kinds = vec![connections::KIND];
     for_each_kind!(K => kinds.push(K::NAME));
-    let mut context = Context::new(client, settings.namespaces.clone(), settings.routes, kinds);
+    let lead = Arc::new(if settings.election.is_some() { Lead::candidate() } else { Lead::always() });
+    // All that knows of the unguarded client from here on is the elector.
+    let guarded = lead.guard(&client);
+    let mut context = Context::new(guarded, settings.namespaces.clone(), settings.routes, kinds);
+    context.lead = Arc::clone(&lead);
+    context.identity.clone_from(&settings.identity);
     context.maintenance.period = settings.maintenance_period;
     context.cluster_namespaces = settings.cluster_namespaces;
     let context = Arc::new(context);
@@ -170,38 +201,83 @@ pub async fn run(
     for start in starts {
         start(&mut tasks);
     }
+    let elector = settings
+        .election
+        .map(|election| Elector::new(client, election, settings.identity, Arc::clone(&lead)));
+    let ended = CancellationToken::new();
+    let mut elected = stand(elector, &context, ended.clone());
     tokio::select! {
         () = stop.cancelled() => {}
+        lost = deposed(&mut elected) => return Ok(End::Deposed(lost)),
         () = async {
             instance::learn(&context, settings.instance).await;
             context.caches_are_filled().await;
-        } => {
             // References are resolved across kinds, so the index is complete only when all caches are.
             for index in index {
                 index(&context);
             }
             info!("caches are synced");
             context.synced.send_replace(true);
-            stop.cancelled().await;
-        }
+            std::future::pending::<()>().await;
+        } => {}
     }
 
     info!("stopping: nothing new is begun, what is under way ends");
     context.stopping.store(true, Ordering::Relaxed);
-    // Passes that wait for the caches must be let through to see that the process is stopping.
-    context.synced.send_replace(true);
+    // Passes that wait for their turn must be let through to see that the process is stopping.
+    context.acting.send_replace(true);
     let drained = async { while tasks.join_next().await.is_some() {} };
-    if timeout(DRAIN, drained).await.is_err() {
-        warn!(
-            "passes took longer than {}s to end and are cut off; the next start goes on from there",
-            DRAIN.as_secs()
-        );
+    let others_wait = async {
+        tokio::time::sleep(HURRY).await;
+        lead.begin_no_more();
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = others_wait => {}
+        drained = timeout(DRAIN, drained) => if drained.is_err() {
+            warn!(
+                "passes took longer than {}s to end and are cut off; the next start goes on from there",
+                DRAIN.as_secs()
+            );
+        },
+        lost = deposed(&mut elected) => return Ok(End::Deposed(lost)),
     }
     secrets.abort();
     namespaces.abort();
     deployments.abort();
     context.connections.write().clear();
-    Ok(())
+    // Not before: another one takes over at once.
+    ended.cancel();
+    drop(elected.await);
+    Ok(End::AsTold)
+}
+
+/// Stands for the lease once the caches are synced, and lets passes begin when it is held; without an election as soon as
+/// the caches are synced. The task ends when the lease is lost, or released because of `end`.
+fn stand(
+    elector: Option<Elector>,
+    context: &Arc<Context>,
+    end: CancellationToken,
+) -> JoinHandle<Option<Lost>> {
+    let context = Arc::clone(context);
+    tokio::spawn(async move {
+        let synced = end.run_until_cancelled(context.wait_for_caches()).await;
+        let act = || {
+            context.acting.send_replace(true);
+        };
+        if let Some(elector) = elector.filter(|_| synced.is_some()) {
+            return elector.run(act, end).await;
+        }
+        act();
+        end.cancelled().await;
+        None
+    })
+}
+
+/// Waits until the lease is lost.
+async fn deposed(elected: &mut JoinHandle<Option<Lost>>) -> Lost {
+    // Without a lease that it keeps nobody may act.
+    elected.await.ok().flatten().unwrap_or(Lost::Expired)
 }
 
 /// Looks into a cache.

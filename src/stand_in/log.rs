@@ -9,15 +9,19 @@ use super::model::Now;
 /// How many requests the log remembers.
 const ENTRIES_MAX: usize = 100_000;
 
-/// One request. Without headers and bodies: both may hold secrets.
+/// One request. Without bodies and all other headers: both may hold secrets.
 #[derive(Debug, Clone)]
 pub struct LogEntry {
     /// When it was answered, or when it was sure that it would not be.
     pub time: Now,
+    /// When it came.
+    pub came: Now,
     /// Which coordinator was asked, counted from 0.
     pub coordinator: usize,
     /// Who asked, if he was believed; none for the superuser.
     pub user: Option<String>,
+    /// What the client calls itself (`User-Agent`), cut.
+    pub agent: Option<String>,
     /// The method.
     pub method: Method,
     /// The path with its query, as it came.

@@ -15,6 +15,9 @@ use super::{
     replicas::{Moment, Replicas},
 };
 
+/// Longest name of a client that is kept, in characters.
+const AGENT_MAX: usize = 200;
+
 /// What all connections share.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -96,8 +99,10 @@ impl Shared {
         let decision = self.decide(&request);
         let entry = LogEntry {
             time: Now::default(),
+            came: now(),
             coordinator: request.coordinator,
             user: None,
+            agent: agent(&request.headers),
             method: request.method.clone(),
             path: request.path_and_query.clone(),
             status: None,
@@ -192,6 +197,12 @@ impl Shared {
         }
         response
     }
+}
+
+/// What the client calls itself.
+fn agent(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get(header::USER_AGENT)?.to_str().ok()?;
+    Some(text.chars().take(AGENT_MAX).collect())
 }
 
 /// Ends a request with its answer.

@@ -41,22 +41,20 @@ pub fn wanted(flag: Option<&str>, variable: impl Fn(&str) -> Option<String>) -> 
     own.or_else(|| variable("OTEL_EXPORTER_OTLP_ENDPOINT").map(|base| below(&base)))
 }
 
-/// An address of a collector, as a flag's value.
-///
-/// # Errors
-///
-/// It is no `http` or `https` URL with a host, or it holds a login: those belong into a header, which nothing repeats.
-pub fn address(text: &str) -> Result<String, String> {
-    let uri: http::Uri = text.parse().map_err(|error| format!("{error}"))?;
+/// Checks that this is a URL of a collector, and says what is wrong without repeating it: it may hold a login, which
+/// belongs into a header.
+#[cfg(any(feature = "otlp", test))]
+fn check(address: &str) -> Result<(), String> {
+    let uri: http::Uri = address.parse().map_err(|error: http::uri::InvalidUri| error.to_string())?;
     if !matches!(uri.scheme_str(), Some("http" | "https")) {
         return Err("it has to begin with http:// or https://".to_owned());
     }
     match uri.authority() {
         None => Err("it has no host".to_owned()),
         Some(authority) if authority.as_str().contains('@') => {
-            Err("a login doesn't belong here; OTEL_EXPORTER_OTLP_HEADERS takes headers".to_owned())
+            Err("a login doesn't belong into it; OTEL_EXPORTER_OTLP_HEADERS takes headers".to_owned())
         }
-        Some(_) => Ok(text.to_owned()),
+        Some(_) => Ok(()),
     }
 }
 
@@ -86,14 +84,14 @@ mod tests {
 
     #[test]
     fn an_address_is_a_url_without_a_login() {
-        assert!(address("http://collector:4318").is_ok() && address("https://collector/otlp").is_ok());
+        assert!(check("http://collector:4318").is_ok() && check("https://collector/otlp").is_ok());
         for (text, why) in [
             ("collector:4318", "begin with"),
             ("grpc://collector:4317", "begin with"),
             ("http://", "invalid"),
             ("http://user:secret@collector", "OTEL_EXPORTER_OTLP_HEADERS"),
         ] {
-            let error = address(text).unwrap_err();
+            let error = check(text).unwrap_err();
             assert!(error.contains(why) && !error.contains("secret"), "{text}: {error}");
         }
     }

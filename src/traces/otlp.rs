@@ -44,8 +44,9 @@ impl Traces {
     /// The address, or the certificate that is to be trusted, can't be used.
     pub fn start(flag: Option<&str>) -> anyhow::Result<Option<Self>> {
         let Some(to) = super::wanted(flag, |name| env::var(name).ok()) else { return Ok(None) };
-        super::address(&to)
-            .map_err(|why| anyhow::anyhow!("the address of the collector of traces: {why}"))?;
+        super::check(&to).map_err(|why| {
+            anyhow::anyhow!("the address of the collector that traces are to be sent to: {why}")
+        })?;
         let collector = Arc::new(Collector::new(to.starts_with("https://"))?);
         let exporter = SpanExporter::builder()
             .with_http()

@@ -6,7 +6,7 @@ use arango_operator::stand_in::{Options, StandIn};
 use serde_json::json;
 
 use crate::{
-    KUBE_ARANGODB,
+    KUBE_ARANGODB, LEASE,
     machine::{Machine, Operator, Right, eventually, repository, used},
     ready, rights, rights_everywhere, rights_of, stop,
 };
@@ -107,6 +107,7 @@ async fn deployment_ref_waits_for_its_rights_for_kube_arangodb_and_for_the_deplo
     assert!(loud.is_empty(), "{loud:#?}");
     let mut usual = rights_everywhere();
     usual.insert(Right::new("", "namespaces", "get"));
+    usual.extend(rights_of(&LEASE));
     let optional = rights_of(&KUBE_ARANGODB);
     let used = used(&machine.requests("arango-operator"));
     let beyond: BTreeSet<_> =

@@ -133,6 +133,16 @@ impl Machine {
     pub(crate) async fn operator_of(&self, namespace: &str, name: &str, arguments: &[&str]) -> Operator {
         let deployments = Api::<Deployment>::namespaced(self.client.clone(), namespace);
         let runs = Runs::of(deployments.get(name).await.unwrap());
+        if runs.variables.get("ARANGO_OPERATOR_LEADER_ELECTION").is_none_or(|enabled| enabled == "true") {
+            // The rights to the Lease come in one role.
+            let user = format!("system:serviceaccount:{namespace}:{}", runs.account);
+            let create = Right::new("coordination.k8s.io", "leases", "create");
+            eventually("the right to the Lease is given", async || {
+                let may = self.may_user(&user, &create, Some(namespace)).await;
+                if may { Ok(()) } else { Err(user.clone()) }
+            })
+            .await;
+        }
         let accounts = Api::<ServiceAccount>::namespaced(self.client.clone(), namespace);
         let (parameters, request) = (PostParams::default(), TokenRequest::default());
         let answer = accounts.create_token_request(&runs.account, &parameters, &request).await.unwrap();

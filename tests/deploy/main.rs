@@ -69,6 +69,12 @@ const LABELS: (&str, &[&str], &[&str]) = ("", &["namespaces"], &["list", "watch"
 const KUBE_ARANGODB: [(&str, &[&str], &[&str]); 1] =
     [("database.arangodb.com", &["arangodeployments"], &["list", "patch", "watch"])];
 
+/// The rights to the Lease that decides which replica acts, in the operator's own namespace alone.
+const LEASE: [(&str, &[&str], &[&str]); 2] = [
+    ("coordination.k8s.io", &["leases"], &["create"]),
+    ("coordination.k8s.io", &["leases"], &["get", "update"]),
+];
+
 /// All that it may do in one namespace.
 fn rights() -> BTreeSet<Right> {
     rights_of(&RIGHTS)
@@ -92,6 +98,10 @@ fn the_rules_are_these() {
     are_these(rbac::rules(), &RIGHTS);
     are_these(rbac::rules_everywhere(), &[&RIGHTS[..], &[LABELS]].concat());
     are_these(rbac::kube_arangodb_rules(), &KUBE_ARANGODB);
+    let mut lease = rbac::leader_election();
+    // Which name is created, RBAC can't say.
+    assert_eq!(lease[1].resource_names.take(), Some(vec!["arango-operator".to_owned()]));
+    are_these(lease, &LEASE);
 }
 
 fn are_these(rules: Vec<PolicyRule>, expected: &[(&str, &[&str], &[&str])]) {
@@ -275,6 +285,15 @@ fn rights_are_exactly_what_is_used(
     for asked in requests.iter().filter(|asked| asked.right == identity) {
         assert!(asked.uri.ends_with(&format!("/namespaces/{identified_by}")), "{asked:?}");
     }
+    // As is one Lease, in the operator's own namespace.
+    for right in rights_of(&LEASE) {
+        assert!(used.remove(&right), "granted and never used: {right:?}");
+    }
+    for asked in requests.iter().filter(|asked| asked.right.resource == "leases") {
+        let folder = format!("/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases");
+        let path = asked.uri.split('?').next().unwrap();
+        assert!([folder.clone(), folder + "/arango-operator"].iter().any(|ours| ours == path), "{asked:?}");
+    }
     assert!(used.is_subset(rights), "{:?}", used.difference(rights));
     // A resource is read only when somebody else wrote it between our read and our write.
     let unused = rights.iter().filter(|right| !used.contains(right));
@@ -295,6 +314,8 @@ fn beyond() -> Vec<Right> {
         Right::new("", "serviceaccounts", "impersonate"),
         Right::new("apps", "deployments", "patch"),
         Right::new("events.k8s.io", "events", "list"),
+        Right::new("coordination.k8s.io", "leases", "delete"),
+        Right::new("coordination.k8s.io", "leases", "list"),
         Right::new("rbac.authorization.k8s.io", "clusterroles", "escalate"),
         Right::new("rbac.authorization.k8s.io", "rolebindings", "create"),
     ];

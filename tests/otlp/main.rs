@@ -141,6 +141,16 @@ async fn a_collector_that_is_away_or_hangs_costs_a_line_of_the_log_and_no_pass()
     }
 }
 
+#[test]
+fn an_address_that_holds_a_login_is_refused_and_not_repeated() {
+    let mut run = std::process::Command::new(env!("CARGO_BIN_EXE_arango-operator"));
+    let run = run.env_clear().args(["run", "--otlp-endpoint", "http://somebody:canary@collector:4318"]);
+    let output = run.output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("OTEL_EXPORTER_OTLP_HEADERS") && !said.contains("canary"), "{said}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_standard_variables_say_where_to_and_how_many_and_whether_at_all() {
     let collector = Collector::start().await;

@@ -48,6 +48,9 @@ impl Operator {
             // Nothing of whoever runs the tests may change how it behaves.
             .env_clear()
             .env("KUBECONFIG", kubeconfig)
+            // Each test has its own Lease, with time for a machine that is busy. Flags overrule it.
+            .env("ARANGO_OPERATOR_LEASE_NAMESPACE", namespaces.first().copied().unwrap_or("default"))
+            .env("ARANGO_OPERATOR_LEASE_DURATION", "60s")
             .envs(environment.iter().map(|(variable, value)| (variable, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -97,15 +100,30 @@ impl Operator {
         Pid::from_raw(i32::try_from(id).unwrap()).unwrap()
     }
 
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).unwrap();
+    }
+
+    /// Waits until it has ended.
+    pub(crate) async fn ended(mut self, limit: Duration) -> ExitStatus {
+        timeout(limit, self.process.wait()).await.expect("the operator ends in time").unwrap()
+    }
+
+    /// Whether it is the one that acts.
+    pub(crate) async fn leads(&self) -> bool {
+        self.count(&["arangooperator_leader"]).await == 1
+    }
+
     /// Ends it as a crash does.
     pub(crate) async fn kill(mut self) {
         self.process.kill().await.unwrap();
     }
 
     /// Ends it as Kubernetes does, and waits.
-    pub(crate) async fn terminate(mut self, limit: Duration) -> ExitStatus {
-        kill_process(self.pid(), Signal::TERM).unwrap();
-        timeout(limit, self.process.wait()).await.expect("the operator ends in time").unwrap()
+    pub(crate) async fn terminate(self, limit: Duration) -> ExitStatus {
+        self.signal(Signal::TERM);
+        self.ended(limit).await
     }
 
     /// What it printed after the addresses that it listens at.

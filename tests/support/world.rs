@@ -2,12 +2,14 @@
 
 use std::{
     ops::Deref,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicU32, Ordering},
 };
 
 use arango_operator::stand_in::FaultRule;
 use futures::future::join_all;
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::{Api, api::DeleteParams};
 use tempfile::TempDir;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -122,8 +124,22 @@ impl World {
         self.operator().is_ready().await;
     }
 
-    /// Starts the operator.
+    /// Starts one of several operators for the namespace, and waits until it is ready. `kubeconfig`: its way to the API
+    /// server, if that is not the usual one.
+    pub(crate) async fn replica(&self, identity: &str, kubeconfig: Option<&Path>) -> Operator {
+        let usual = self.plane.kubeconfig_path();
+        let arguments = ["--identity", identity, "--lease-duration", "10s"];
+        let kubeconfig = kubeconfig.unwrap_or(&usual);
+        let replica =
+            Operator::start(kubeconfig, &[&self.namespace], &self.log_path(), &arguments, &[]).await;
+        replica.is_ready().await;
+        replica
+    }
+
+    /// Starts the operator. The one before it has ended: if it was killed, its Lease would be waited for otherwise.
     pub(crate) async fn spawn_operator(&mut self) {
+        let leases: Api<Lease> = Api::namespaced(self.client.clone(), &self.namespace);
+        drop(leases.delete("arango-operator", &DeleteParams::default()).await);
         let log = self.log_path();
         let kubeconfig = self.plane.kubeconfig_path();
         let namespaces: Vec<_> =

@@ -267,3 +267,35 @@ async fn nothing_shows_a_secret() {
     assert!(!shown.contains(CANARY), "{shown}");
     assert!(!shown.contains(&format!("{:?}", CANARY.as_bytes())), "{shown}");
 }
+
+/// Says no, after so many times yes.
+#[derive(Debug)]
+struct Closing(AtomicUsize);
+
+impl Gate for Closing {
+    fn is_open(&self) -> bool {
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+    }
+}
+
+#[tokio::test]
+async fn a_closed_gate_lets_nothing_through_not_even_a_login_or_a_repetition() {
+    for open in 0..3 {
+        let server = Server::start(databases).await;
+        let gate = std::sync::Arc::new(Closing(AtomicUsize::new(open)));
+        let connection = Connection { gate: Some(gate), ..connection(vec![server.endpoint()], Auth::None) };
+        let client = Client::new(Pool::new(connection).unwrap());
+        for _ in 0..open {
+            client.databases().await.unwrap();
+        }
+        let error = client.databases().await.unwrap_err();
+        assert!(matches!(error, Error::NotAllowed) && !error.may_have_run(), "{error}");
+        assert_eq!(server.seen().len(), open);
+    }
+    let server = Server::start(databases).await;
+    let gate = std::sync::Arc::new(Closing(AtomicUsize::new(0)));
+    let connection = Connection { gate: Some(gate), ..connection(vec![server.endpoint()], jwt()) };
+    let error = Client::new(Pool::new(connection).unwrap()).databases().await.unwrap_err();
+    assert!(matches!(error, Error::NotAllowed), "{error}");
+    assert!(server.seen().is_empty(), "no login");
+}

@@ -2,6 +2,7 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -11,7 +12,10 @@ use tokio::{sync::oneshot, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cli::{control_plane, screen::Screen},
+    cli::{
+        control_plane::{self, Copied},
+        screen::Screen,
+    },
     control_plane::{ControlPlane, Options, Progress},
     operator::{self, Addresses, Settings},
     stand_in::{self, Config, StandIn},
@@ -33,19 +37,25 @@ const OPERATOR_END: Duration = Duration::from_secs(30);
 pub(super) struct Stage {
     operator: Option<Operator>,
     stand_in: Option<StandIn>,
+    /// Removed when all is over.
+    kubeconfig: Option<Copied>,
     plane: Option<ControlPlane>,
     root_password: String,
 }
 
 struct Operator {
     stop: CancellationToken,
-    task: JoinHandle<std::io::Result<()>>,
+    task: JoinHandle<std::io::Result<operator::End>>,
     addresses: Addresses,
 }
 
 impl Stage {
     /// etcd, kube-apiserver and kube-controller-manager, as child processes.
-    pub(super) async fn start_control_plane(&mut self, screen: &Screen) -> Result<()> {
+    pub(super) async fn start_control_plane(
+        &mut self,
+        kubeconfig: Option<&Path>,
+        screen: &Screen,
+    ) -> Result<()> {
         screen.draw("starting the control plane …");
         let begin = Instant::now();
         let tell = |progress| {
@@ -60,23 +70,25 @@ impl Stage {
             plane.server_url(),
             begin.elapsed().as_secs_f64()
         ));
-        self.plane = Some(plane);
+        let plane = self.plane.insert(plane);
+        self.kubeconfig = kubeconfig.map(|path| Copied::create(plane, path)).transpose()?;
         Ok(())
     }
 
-    /// The coordinators, in this process; on `ArangoDB`'s ports if they are free.
-    pub(super) async fn start_stand_in(&mut self, screen: &Screen) -> Result<()> {
+    /// The coordinators, in this process; on `ArangoDB`'s ports if they are free and nobody wants others.
+    pub(super) async fn start_stand_in(&mut self, listen: Option<SocketAddr>, screen: &Screen) -> Result<()> {
         self.root_password = rand::rng().sample_iter(Alphanumeric).take(PASSWORD).map(char::from).collect();
         let mut config = Config::cluster(COORDINATORS, rand::random());
         config.root_password.clone_from(&self.root_password);
         config.jwt_secret = rand::random::<[u8; 32]>().to_vec();
         let mut options = stand_in::Options::new(config);
-        options.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
-        let stand_in = if let Ok(stand_in) = StandIn::start(options.clone()).await {
-            stand_in
-        } else {
-            options.listen.set_port(0);
-            StandIn::start(options).await.context("no free ports were found for the coordinators")?
+        options.listen = listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)));
+        let stand_in = match StandIn::start(options.clone()).await {
+            Err(_) if listen.is_none() => {
+                options.listen.set_port(0);
+                StandIn::start(options).await.context("no free ports were found for the coordinators")?
+            }
+            started => started?,
         };
         screen.done(format_args!("three coordinators answer on {}", stand_in.endpoints().join(", ")));
         self.stand_in = Some(stand_in);
@@ -90,6 +102,9 @@ impl Stage {
             namespaces: Vec::new(),
             cluster_namespaces: Vec::new(),
             instance: None,
+            // It is alone on its control plane.
+            identity: "demo".to_owned(),
+            election: None,
             routes: Vec::new(),
             health: free,
             metrics: free,
@@ -146,7 +161,7 @@ impl Stage {
         };
         self.operator = None;
         match ended {
-            Ok(Ok(())) => anyhow!("the operator ended by itself"),
+            Ok(Ok(_)) => anyhow!("the operator ended by itself"),
             Ok(Err(error)) => Error::new(error).context("the operator ended by itself"),
             Err(error) => Error::new(error).context("the operator failed, which is a mistake of ours"),
         }
@@ -159,7 +174,7 @@ impl Stage {
         if let Some(Operator { stop, task, .. }) = self.operator.take() {
             stop.cancel();
             outcome = outcome.and(match timeout(OPERATOR_END, task).await {
-                Ok(Ok(ended)) => ended.context("the operator did not end well"),
+                Ok(Ok(ended)) => ended.map(drop).context("the operator did not end well"),
                 Ok(Err(error)) => Err(Error::new(error).context("the operator failed")),
                 Err(_) => Err(anyhow!("the operator did not end within {} s", OPERATOR_END.as_secs())),
             });
