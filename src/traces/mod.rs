@@ -45,7 +45,8 @@ pub fn wanted(flag: Option<&str>, variable: impl Fn(&str) -> Option<String>) -> 
 /// belongs into a header.
 #[cfg(any(feature = "otlp", test))]
 fn check(address: &str) -> Result<(), String> {
-    let uri: http::Uri = address.parse().map_err(|error: http::uri::InvalidUri| error.to_string())?;
+    let uri: http::Uri =
+        address.parse().map_err(|error: http::uri::InvalidUri| format!("it is no URL: {error}"))?;
     if !matches!(uri.scheme_str(), Some("http" | "https")) {
         return Err("it has to begin with http:// or https://".to_owned());
     }
@@ -88,7 +89,7 @@ mod tests {
         for (text, why) in [
             ("collector:4318", "begin with"),
             ("grpc://collector:4317", "begin with"),
-            ("http://", "invalid"),
+            ("http://", "no URL"),
             ("http://user:secret@collector", "OTEL_EXPORTER_OTLP_HEADERS"),
         ] {
             let error = check(text).unwrap_err();
