@@ -18,6 +18,10 @@ use tokio::{
 
 use super::{PATIENCE, eventually};
 
+/// Where operators have their Leases, each by the name of its first namespace: elsewhere than what they look after, as in
+/// life, so that they can end what a namespace that is being deleted waits for.
+pub(crate) const LEASES: &str = "default";
+
 /// A running operator. Killed when it is dropped, and when the test's process ends without dropping anything.
 pub(crate) struct Operator {
     /// Before the operator: it must be gone before the operator's process id can be somebody else's.
@@ -43,6 +47,7 @@ impl Operator {
         let mut process = Command::new(env!("CARGO_BIN_EXE_arango-operator"))
             .arg("run")
             .args(namespaces.iter().flat_map(|namespace| ["--namespace", namespace]))
+            .args(["--lease-namespace", LEASES, "--lease-name", namespaces[0]])
             .args(["--health-addr", "127.0.0.1:0", "--metrics-addr", "127.0.0.1:0"])
             .args(arguments)
             // Nothing of whoever runs the tests may change how it behaves.

@@ -13,7 +13,7 @@ use kube::{Api, api::DeleteParams};
 use tempfile::TempDir;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::{Operator, Place, Server, plane::plane};
+use super::{Operator, Place, Server, operator::LEASES, plane::plane};
 
 /// As many operators at once as a small machine serves without being the bottleneck itself.
 static OPERATORS: Semaphore = Semaphore::const_new(4);
@@ -136,10 +136,18 @@ impl World {
         replica
     }
 
+    fn leases(&self) -> Api<Lease> {
+        Api::namespaced(self.client.clone(), LEASES)
+    }
+
+    /// The Lease of the operator, which is there once one was ready.
+    pub(crate) async fn lease(&self) -> Lease {
+        self.leases().get(&self.namespace).await.unwrap()
+    }
+
     /// Starts the operator. The one before it has ended: if it was killed, its Lease would be waited for otherwise.
     pub(crate) async fn spawn_operator(&mut self) {
-        let leases: Api<Lease> = Api::namespaced(self.client.clone(), &self.namespace);
-        drop(leases.delete("arango-operator", &DeleteParams::default()).await);
+        drop(self.leases().delete(&self.namespace, &DeleteParams::default()).await);
         let log = self.log_path();
         let kubeconfig = self.plane.kubeconfig_path();
         let namespaces: Vec<_> =
