@@ -6,6 +6,7 @@ use std::{
     fs,
     os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
+    process::{Child, Stdio},
     time::Duration,
 };
 
@@ -37,7 +38,9 @@ pub(crate) struct Image {
     pub(crate) root: PathBuf,
     /// What its layers add to the base: paths and file modes, folders not counted.
     pub(crate) added: BTreeMap<PathBuf, u32>,
+    /// Keeps the folder as long as this process is there.
     _folder: TempDir,
+    _sweeper: Child,
 }
 
 /// The image; `None` where it can't be built or its programs not be run.
@@ -56,9 +59,7 @@ async fn built() -> Option<Image> {
     if answer("dpkg-deb", &["--version"]).await.is_none() {
         return missing("a Debian, or a descendant of it: the base is made of its packages");
     }
-    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    // Whoever the image's user is, he has to get to it.
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let folder = crate::folder();
     let base = base().await;
 
     let out = folder.path().join("build/out");
@@ -117,7 +118,14 @@ async fn unpacked(layout: PathBuf, folder: TempDir) -> Image {
         fs::create_dir_all(root.join(mounted)).unwrap();
     }
     fs::set_permissions(&root, fs::Permissions::from_mode(0o755)).unwrap();
-    Image { config, root, added, _folder: folder }
+    Image { config, root, added, _sweeper: sweeper(folder.path()), _folder: folder }
+}
+
+/// Removes the folder when this process has ended: what is shared by all tests is dropped by nobody.
+fn sweeper(folder: &Path) -> Child {
+    let mut sweeper = std::process::Command::new("sh");
+    sweeper.args(["-c", "trap '' INT; read -r _; rm -rf \"$0\""]).arg(folder);
+    sweeper.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
 /// The files under a folder and their modes.

@@ -43,9 +43,9 @@ async fn encrypted(folder: &Path) -> (StandIn, std::path::PathBuf) {
     (StandIn::start(options).await.unwrap(), authority)
 }
 
-/// A folder that the image's user can read.
+/// A folder that the image's user can read: not below a home, where others have no way.
 fn folder() -> tempfile::TempDir {
-    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     folder
 }
