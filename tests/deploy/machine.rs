@@ -8,7 +8,7 @@ use std::{
     process::{Child, Command, Output, Stdio},
     sync::mpsc,
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use arango_operator::{
@@ -24,7 +24,7 @@ use k8s_openapi::api::{
 use kube::{Api, Client, api::PostParams};
 use serde_json::Value;
 
-use crate::pod::Runs;
+use crate::{pod::Runs, within::within};
 
 /// Longer than the first build of the programs may take on a small machine.
 const START: Duration = Duration::from_secs(40 * 60);
@@ -46,15 +46,8 @@ pub(crate) fn repository(path: &str) -> PathBuf {
 }
 
 /// Looks until there is an answer.
-pub(crate) async fn eventually<T>(what: &str, mut question: impl AsyncFnMut() -> Result<T, String>) -> T {
-    let begin = Instant::now();
-    loop {
-        match question().await {
-            Ok(answer) => return answer,
-            Err(last) => assert!(begin.elapsed() < LIMIT, "not within {LIMIT:?}: {what}: {last}"),
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+pub(crate) async fn eventually<T>(what: &str, question: impl AsyncFnMut() -> Result<T, String>) -> T {
+    within(LIMIT, what, question).await.0
 }
 
 /// A control plane that writes down every request, and a deployment.

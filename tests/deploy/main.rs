@@ -18,6 +18,8 @@ mod machine;
 mod pod;
 #[path = "../installed/prometheus_operator.rs"]
 mod prometheus_operator;
+#[path = "../support/within.rs"]
+mod within;
 
 use std::collections::BTreeSet;
 

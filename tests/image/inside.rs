@@ -3,17 +3,17 @@
 
 use std::{
     fs::{self, File},
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     sync::mpsc,
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 
-use crate::built::Image;
+use crate::{built::Image, within::within};
 
 /// How long anything may take that takes a moment.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
@@ -168,18 +168,6 @@ impl Drop for Running {
 }
 
 /// Looks until there is an answer.
-pub(crate) async fn eventually<T>(what: &str, mut question: impl AsyncFnMut() -> Result<T, String>) -> T {
-    let begin = Instant::now();
-    loop {
-        match question().await {
-            Ok(answer) => return answer,
-            Err(last) => assert!(begin.elapsed() < LIMIT, "not within {LIMIT:?}: {what}: {last}"),
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-/// A line for whoever runs the tests.
-pub(crate) fn say(line: &str) {
-    writeln!(std::io::stderr().lock(), "{line}").unwrap();
+pub(crate) async fn eventually<T>(what: &str, question: impl AsyncFnMut() -> Result<T, String>) -> T {
+    within(LIMIT, what, question).await.0
 }

@@ -14,6 +14,8 @@ mod inside;
 #[path = "../installed/mod.rs"]
 #[expect(dead_code, reason = "nothing of Go's is built here")]
 mod installed;
+#[path = "../support/within.rs"]
+mod within;
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
 
@@ -127,7 +129,7 @@ async fn the_operator_works_in_its_image_as_in_a_pod() {
     let (stand_in, authority) = encrypted(folder.path()).await;
     let tell = |progress: Progress| {
         if !progress.is_repetition() {
-            inside::say(&progress.to_string());
+            installed::say(&progress.to_string());
         }
     };
     let start = ControlPlane::start(Options::default(), &tell);

@@ -122,7 +122,7 @@ pub(crate) fn missing<T>(what: &str) -> Option<T> {
 }
 
 /// Tells whoever runs the tests; what is printed with the macros is shown for failures only.
-fn say(line: &str) {
+pub(crate) fn say(line: &str) {
     writeln!(std::io::stderr().lock(), "{line}").unwrap();
 }
 

@@ -7,6 +7,7 @@ mod place;
 pub(crate) mod plane;
 mod server;
 mod wait;
+mod within;
 mod world;
 
 pub(crate) use operator::Operator;
