@@ -20,9 +20,9 @@ use parking_lot::Mutex;
 use tracing::warn;
 
 use super::{
-    connections::key,
+    clusters::connections::key,
     context::Context,
-    index::{Id, Key, id_of},
+    watching::index::{Id, Key, id_of},
 };
 use crate::{
     core::{Access, Hold, Reason, access::Loan},

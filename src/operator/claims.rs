@@ -15,8 +15,8 @@ use super::{
     access::{is_foreign, is_lent},
     context::Context,
     controller::KindContext,
-    index::{Id, Key, Ref, Thing},
     store::{FINALIZER, records},
+    watching::index::{Id, Key, Ref, Thing},
 };
 use crate::{
     core::{

@@ -28,16 +28,18 @@ use super::{
     asks::Asks,
     binding::Repairs,
     claims::Claims,
-    connections::Connected,
-    index::{Id, Index, Key, Ref, Thing},
+    clusters::connections::Connected,
     kube_arangodb::ArangoDeployments,
-    lead::Lead,
+    lease::gate::Lead,
     maintenance::Maintenances,
     metrics::Metrics,
     secrets::SecretVersions,
     undeclared::Suspicions,
-    wake::Wakes,
-    written::Written,
+    watching::{
+        index::{Id, Index, Key, Ref, Thing},
+        wake::Wakes,
+        written::Written,
+    },
 };
 use crate::{
     arango::Route,
@@ -220,7 +222,9 @@ impl Context {
 
     /// Whether an ArangoCluster is paused: then nothing is written through it.
     pub fn not_paused(&self, cluster: &Id) -> Result<(), Hold> {
-        let Some(paused) = self.find(super::connections::KIND, cluster).and_then(|found| found.paused) else {
+        let Some(paused) =
+            self.find(super::clusters::connections::KIND, cluster).and_then(|found| found.paused)
+        else {
             return Ok(());
         };
         let message = format!("the ArangoCluster {} is left alone: {}", cluster.name, paused.message);

@@ -19,12 +19,14 @@ use tracing::{Instrument, debug, debug_span, field, info, warn};
 
 use super::{
     context::Context,
-    index::{Entry, Id, Key, Ref, id_of},
     metrics,
     pass::{self, Next},
     store::StoreError,
-    watch::{known_in, watch},
-    written::Written,
+    watching::{
+        index::{Entry, Id, Key, Ref, id_of},
+        streams::{known_in, watch},
+        written::Written,
+    },
 };
 use crate::{
     core::backoff,
@@ -109,7 +111,7 @@ pub fn index<K: Kind>(context: &Context, resource: &K::Resource, desired: Option
             Need::Object(object) => Key::Object(cluster.clone(), object),
         })
         .collect();
-    needs.push(super::connections::key(&cluster));
+    needs.push(super::clusters::connections::key(&cluster));
     if cluster.namespace != *namespace {
         needs.push(Key::Namespace(namespace.clone()));
     }

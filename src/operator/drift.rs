@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use parking_lot::RwLock;
 
-use super::{context::Context, index::Id};
+use super::{context::Context, watching::index::Id};
 use crate::{core::DriftPolicy, kinds::Declaration};
 
 /// The policies of the ArangoClusters, as their cache has them: known also while nobody is connected.

@@ -9,35 +9,23 @@ pub mod asks;
 pub mod binding;
 pub mod claims;
 pub mod clusters;
-pub mod connections;
 pub mod context;
 pub mod controller;
-pub mod deployments;
 pub mod drift;
-pub mod elsewhere;
 pub mod health;
-pub mod index;
-pub mod inspect;
 mod instance;
 pub mod kube_arangodb;
-pub mod lead;
 pub mod lease;
 pub mod maintenance;
 pub mod metrics;
-mod own_password;
 pub mod pass;
 pub mod rbac;
-pub mod reach;
 pub mod removal;
-mod rotate;
 pub mod secrets;
 pub mod store;
 pub mod tell;
 pub mod undeclared;
-mod verify;
-pub mod wake;
-pub mod watch;
-pub mod written;
+pub mod watching;
 
 use std::{
     any::Any,
@@ -63,9 +51,8 @@ use self::{
     asks::Asks,
     clusters::place,
     context::{Context, Find, Found},
-    index::Id,
-    lead::Lead,
-    lease::{Election, Elector},
+    lease::{Election, Elector, gate::Lead},
+    watching::index::Id,
 };
 use crate::{
     arango::Route,
@@ -137,7 +124,7 @@ pub async fn run(
     stop: CancellationToken,
     listening: impl FnOnce(Addresses),
 ) -> std::io::Result<End> {
-    let mut kinds = vec![connections::KIND];
+    let mut kinds = vec![clusters::connections::KIND];
     for_each_kind!(K => kinds.push(K::NAME));
     let lead = Arc::new(if settings.election.is_some() { Lead::candidate() } else { Lead::always() });
     // All that knows of the unguarded client from here on is the elector.
@@ -162,10 +149,10 @@ pub async fn run(
     {
         let watched = clusters::Watched::default();
         let store = watched.store.clone();
-        counts.push(metrics::count(store.clone(), connections::KIND, |cluster: &ArangoCluster| {
+        counts.push(metrics::count(store.clone(), clusters::connections::KIND, |cluster: &ArangoCluster| {
             cluster.status.as_ref().map(|status| &*status.conditions)
         }));
-        lookups.insert(connections::KIND, Box::new(move |id| found(&store, id, place)));
+        lookups.insert(clusters::connections::KIND, Box::new(move |id| found(&store, id, place)));
         let (context, stop) = (Arc::clone(&context), stop.clone());
         starts.push(Box::new(move |tasks| {
             tasks.spawn(clusters::run(context, watched, stop));

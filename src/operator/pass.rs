@@ -8,16 +8,15 @@ use tracing::debug;
 use super::{
     access::{access, is_foreign},
     asks, binding, claims,
-    connections::Connected,
+    clusters::{connections::Connected, deployments},
     context::Context,
     controller::{KindContext, index},
-    deployments, drift,
-    index::{Id, Key, Ref, id_of},
-    removal,
+    drift, removal,
     secrets::NamespaceSecrets,
     store::{StoreError, Stored, now},
     tell::{call_for_a_person, tell},
     undeclared,
+    watching::index::{Id, Key, Ref, id_of},
 };
 use crate::{
     core::{Because, Consent, DriftPolicy, Hold, Origin, Reason, Status, Verdict, condition::conditions},
@@ -243,7 +242,9 @@ fn may_go_on<'a, K: Kind>(
 pub(super) fn is_unknown(context: &Context, cluster: &Id) -> bool {
     match context.connection(cluster) {
         Some(connected) => connected.server.standing().is_none() && connected.trouble().is_none(),
-        None => !context.was_tried(cluster) && context.find(super::connections::KIND, cluster).is_some(),
+        None => {
+            !context.was_tried(cluster) && context.find(super::clusters::connections::KIND, cluster).is_some()
+        }
     }
 }
 
@@ -254,7 +255,7 @@ pub(super) fn connected(context: &Context, cluster: &Id) -> Result<std::sync::Ar
         return Err(trouble);
     }
     connection.filter(|connected| connected.server.standing().is_some()).ok_or_else(|| {
-        let message = match context.find(super::connections::KIND, cluster) {
+        let message = match context.find(super::clusters::connections::KIND, cluster) {
             Some(_) => {
                 format!(
                     "the ArangoCluster {} is not connected yet (see its status); going on when it is",

@@ -7,16 +7,17 @@ use kube::{ResourceExt, runtime::events::EventType};
 use super::{
     access::access,
     asks::{self, Asks},
-    claims, connections,
+    claims,
+    clusters::connections,
     context::Context,
     controller::KindContext,
     drift,
-    index::{Id, Key, Ref},
     pass::{FRESH, Next, connected, hold_back, is_unknown, write},
     secrets::NamespaceSecrets,
     store::{StoreError, Stored},
     tell::{call_for_a_person, tell},
     undeclared,
+    watching::index::{Id, Key, Ref},
 };
 use crate::{
     core::{DriftPolicy, Hold, Reason, Verdict},

@@ -3,7 +3,7 @@
 use kube::{core::object::HasStatus, runtime::events::EventType};
 use tracing::{info, warn};
 
-use super::{context::Context, index::id_of, store::Stored};
+use super::{context::Context, store::Stored, watching::index::id_of};
 use crate::{
     core::{
         Because, Origin, Reason, Status, Verdict,

@@ -11,11 +11,11 @@ use parking_lot::Mutex;
 use tracing::{debug, info};
 
 use super::{
-    connections::Connected,
+    clusters::connections::Connected,
     context::Context,
-    index::{Id, id_of},
     secrets::NamespaceSecrets,
     store::{StoreError, Stored},
+    watching::index::{Id, id_of},
 };
 use crate::{
     core::{

@@ -1,6 +1,6 @@
 //! What kubectl shows, with an operator and without.
 
-use crate::support::{World, database, grant, passwords, user_with_password};
+use crate::support::{World, database, eventually, grant, passwords, user_with_password};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fresh_object_is_pending_and_not_ready_before_anybody_looked() {
@@ -72,7 +72,8 @@ async fn get_wait_explain_and_describe_tell_what_a_person_asks_for() {
         ("arangocluster", &["How to reach an ArangoDB deployment"]),
     ];
     for (field, texts) in cases {
-        let explained = world.kubectl(&["explain", field]).await.unwrap();
+        // What the API server explains comes a while after what it serves.
+        let explained = eventually("explanations", async || world.kubectl(&["explain", field]).await).await;
         // Lines are wrapped wherever they end.
         let explained = explained.split_whitespace().collect::<Vec<_>>().join(" ");
         for text in texts {

@@ -20,11 +20,11 @@ use serde_json::json;
 
 use self::change::{Change, WRITTEN, is_version, keys};
 use super::{
-    connections::Connected,
+    clusters::connections::Connected,
     context::Context,
-    index::{Id, id_of},
     secrets::{NamespaceSecrets, OWNER, is_refused, version},
     store::is,
+    watching::index::{Id, id_of},
 };
 use crate::{
     core::{Consent, Hold, Reason},

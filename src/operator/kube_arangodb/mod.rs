@@ -22,10 +22,10 @@ use tokio::{
 use tracing::{debug, warn};
 
 use super::{
-    connections,
+    clusters::connections,
     context::Context,
-    index::{Id, Key, Ref, id_of},
     store::is,
+    watching::index::{Id, Key, Ref, id_of},
 };
 use crate::core::{
     Hold, Reason, backoff,
@@ -223,7 +223,8 @@ async fn probe(context: &Context) -> Result<(), kube::Error> {
 /// Watches them until that is impossible.
 async fn follow(context: &Arc<Context>) {
     let (of, deployments) = (Arc::clone(context), &context.arango_deployments);
-    let mut events = super::watch::watch(context, move |namespace| of.arango_deployments.known_in(namespace));
+    let mut events =
+        super::watching::streams::watch(context, move |namespace| of.arango_deployments.known_in(namespace));
     let mut listing = Known::new();
     while let Some(event) = events.next().await {
         let changed = match event {

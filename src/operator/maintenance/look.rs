@@ -22,7 +22,7 @@ use crate::{
         crd::{ArangoCluster, ClusterStatus},
         status::{Maintained, MaintainedServer, Maintenance, Mode},
     },
-    operator::{connections::Connected, context::Context, index::Id},
+    operator::{clusters::connections::Connected, context::Context, watching::index::Id},
     reconcile::outcome::of_error,
 };
 

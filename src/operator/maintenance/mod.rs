@@ -20,11 +20,11 @@ pub use self::look::{Looked, look_after};
 use self::switch::{Done, Failure, Step, Subject, Switch};
 use super::{
     asks::Asks,
-    connections::ask,
+    clusters::connections::ask,
     context::Context,
-    index::{Id, Ref},
     metrics::gauges::State,
     store::{StoreError, Stored},
+    watching::index::{Id, Ref},
 };
 use crate::{
     core::{Hold, Reason, backoff, condition::Said, maintenance::HOUR},

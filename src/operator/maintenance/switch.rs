@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::timeout;
 
-use super::super::{context::Context, index::Id, kube_arangodb::maintenance as kube_arangodb};
+use crate::operator::{context::Context, kube_arangodb::maintenance as kube_arangodb, watching::index::Id};
 use crate::{
     arango::{self, Cluster, Supervision},
     core::{

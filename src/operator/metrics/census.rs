@@ -17,7 +17,7 @@ use crate::{
         Reason,
         condition::{Condition, ConditionStatus, READY},
     },
-    operator::{connections::KIND, context::Context},
+    operator::{clusters::connections::KIND, context::Context},
 };
 
 /// How an object stands.

@@ -10,7 +10,7 @@ use prometheus_client::{
 use super::Book;
 use crate::{
     core::{Id, deployment::Standing},
-    operator::connections::Connected,
+    operator::clusters::connections::Connected,
 };
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]

@@ -9,7 +9,8 @@ use std::{
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use super::{connections::Connected, context::Context, index::Ref, secrets::NamespaceSecrets};
+use super::NamespaceSecrets;
+use crate::operator::{clusters::connections::Connected, context::Context, watching::index::Ref};
 use crate::{
     arango::Login,
     kinds::{Kind, user::User},
@@ -33,7 +34,7 @@ enum Found {
 }
 
 /// Verifies passwords for as long as the connection lasts.
-pub(super) fn passwords(
+pub(crate) fn passwords(
     context: &Arc<Context>,
     connected: &Arc<Connected>,
     interval: Duration,

@@ -21,7 +21,7 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 
-use super::context::Context;
+use crate::operator::context::Context;
 
 /// Something that is watched.
 pub trait Watchable:

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use kube::{ResourceExt, runtime::events::EventType};
 use tracing::{info, warn};
 
-use super::{
-    connections::{Connected, key},
+use super::connections::{Connected, key};
+use crate::operator::{
     context::Context,
-    index::{Id, id_of},
     store::Stored,
+    watching::index::{Id, id_of},
 };
 use crate::{
     arango,

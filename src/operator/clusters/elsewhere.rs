@@ -1,10 +1,10 @@
 //! ArangoClusters in namespaces where they don't count (`run --cluster-namespace`): nothing connects, and they say so.
 
-use super::{
-    connections::{disconnect, key},
+use super::connections::{disconnect, key};
+use crate::operator::{
     context::Context,
-    index::Ref,
     store::{StoreError, Stored, now},
+    watching::index::Ref,
 };
 use crate::{
     core::{Hold, Reason, Verdict, condition::conditions},

@@ -13,7 +13,8 @@ use parking_lot::Mutex;
 use tokio::{sync::Notify, time::timeout};
 use tracing::debug;
 
-use super::{connections::Connected, context::Context, index::Id};
+use super::connections::Connected;
+use crate::operator::{context::Context, watching::index::Id};
 use crate::{
     arango::{self, Class, Client, Cluster, CoordinatorState, Deployment, Health},
     core::condition::cut,

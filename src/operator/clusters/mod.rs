@@ -2,6 +2,13 @@
 //!
 //! An ArangoCluster that is being deleted still serves, so that what goes with it can be removed through it.
 
+pub mod connections;
+pub mod deployments;
+pub mod elsewhere;
+pub mod inspect;
+mod own_password;
+pub mod reach;
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -21,22 +28,25 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span, debug, debug_span, field, info, warn};
 
+use self::{
+    connections::{Connected, KIND, ask, disconnect, establish, key},
+    inspect::{Inspected, coordinators, inspect},
+    own_password::ask_or_catch_up,
+    reach::needs,
+};
 use super::{
     access,
     asks::{self, Asks},
-    connections::{Connected, KIND, ask, disconnect, establish, key},
     context::Context,
     controller::asked,
-    deployments, elsewhere,
-    index::{Entry, Id, Key, Ref, id_of},
-    inspect::{Inspected, coordinators, inspect},
     maintenance::{end_maintenance, look_after},
     metrics,
-    own_password::ask_or_catch_up,
-    reach::needs,
     store::{StoreError, Stored, now},
     tell::call_for_a_person_about,
-    watch::{known_in, watch},
+    watching::{
+        index::{Entry, Id, Key, Ref, id_of},
+        streams::{known_in, watch},
+    },
 };
 use crate::{
     arango::{self, CoordinatorState},

@@ -11,7 +11,7 @@ use kube::{
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
-use super::secrets::{NamespaceSecrets, missing, password};
+use super::{NamespaceSecrets, missing, password};
 use crate::{
     core::{Hold, Reason},
     reconcile::Generated,

@@ -1,5 +1,7 @@
 //! The Lease: read, taken, renewed, released. What to do next is decided by [`crate::core::lease`].
 
+pub mod gate;
+
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
@@ -15,7 +17,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use super::lead::{Lead, clock};
+use self::gate::{Lead, clock};
 use crate::core::{
     backoff,
     lease::{self, Candidate, Lost, Precondition, Step, Terms},

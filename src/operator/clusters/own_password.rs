@@ -12,12 +12,10 @@ use tracing::info;
 
 use super::{
     connections::{Connected, ask, disconnect, establish},
-    context::Context,
     deployments::Told,
-    index::Ref,
     reach,
-    secrets::NamespaceSecrets,
 };
+use crate::operator::{context::Context, secrets::NamespaceSecrets, watching::index::Ref};
 use crate::{
     arango::{self, Auth, Client, Login, Pool, UserChange},
     core::{Hold, Reason, UserName},

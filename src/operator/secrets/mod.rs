@@ -1,5 +1,8 @@
 //! Secrets: watched by metadata, read when needed, kept by nobody.
 
+mod rotate;
+pub mod verify;
+
 use std::{collections::HashMap, sync::Arc};
 
 use futures::{FutureExt, StreamExt, future::BoxFuture};
@@ -17,8 +20,10 @@ use tracing::warn;
 
 use super::{
     context::Context,
-    index::{Id, Key, id_of},
-    written::version_number,
+    watching::{
+        index::{Id, Key, id_of},
+        written::version_number,
+    },
 };
 use crate::{
     core::{Hold, Reason},
@@ -90,7 +95,8 @@ pub const KIND: &str = "Secret";
 /// Watches the metadata of Secrets for as long as the process lives.
 pub async fn watch(context: Arc<Context>) {
     let of = Arc::clone(&context);
-    let mut events = super::watch::watch(&context, move |namespace| of.secrets.known_in(namespace));
+    let mut events =
+        super::watching::streams::watch(&context, move |namespace| of.secrets.known_in(namespace));
     let mut listing = HashMap::new();
     while let Some(event) = events.next().await {
         let listed = matches!(event, Ok(Event::InitDone));

@@ -3,12 +3,12 @@
 
 use secrecy::{ExposeSecret, SecretSlice};
 
-use super::{
+use super::own_password::refuse_empty;
+use crate::operator::{
     context::Context,
-    index::{Id, Key},
     kube_arangodb,
-    own_password::refuse_empty,
     secrets::NamespaceSecrets,
+    watching::index::{Id, Key},
 };
 use crate::{
     arango::{self, Auth, Class, Endpoint},

@@ -13,14 +13,15 @@ use parking_lot::Mutex;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
-    context::Context,
     deployments::Told,
-    index::{Entry, Id, Key, Ref},
     inspect::Inspection,
-    instance::identified,
     reach::{Login, Reach, needs},
-    secrets::NamespaceSecrets,
-    verify,
+};
+use crate::operator::{
+    context::Context,
+    instance::identified,
+    secrets::{NamespaceSecrets, verify},
+    watching::index::{Entry, Id, Key, Ref},
 };
 use crate::{
     arango::{self, Client, Connection, CoordinatorState, Pool, quoted},
