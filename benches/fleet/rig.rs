@@ -1,0 +1,148 @@
+//! What is measured runs here: a control plane and a deployment of coordinators, each in processes of their own.
+
+use std::{fs, process::Stdio, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use arango_operator::control_plane::{ControlPlane, Options};
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::{
+    Api, Client,
+    api::{ObjectMeta, Patch, PatchParams, PostParams},
+    runtime::wait::{await_condition, conditions},
+};
+use serde_json::json;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+    time::timeout,
+};
+
+use crate::{
+    Arguments,
+    clients::{Clients, NAMESPACE, cluster_name},
+};
+
+/// How long anything may take to start.
+const START: Duration = Duration::from_secs(60);
+const ROOT_PASSWORD: &str = "the password of root";
+
+/// Everything but the operator.
+pub(crate) struct Rig {
+    pub(crate) plane: ControlPlane,
+    pub(crate) client: Client,
+    pub(crate) clients: Clients,
+    stand_ins: Vec<Child>,
+}
+
+impl Rig {
+    /// Starts everything, installs the CRDs, and declares the connections.
+    pub(crate) async fn start(arguments: &Arguments) -> Result<Self> {
+        let options = Options { controller_manager: false, ..Options::default() };
+        let plane = ControlPlane::start(options, &|progress| {
+            if !progress.is_repetition() {
+                eprintln!("{progress}");
+            }
+        })
+        .await?;
+        let client = plane.client().await?;
+        install(&client).await?;
+        let namespace = Namespace {
+            metadata: ObjectMeta { name: Some(NAMESPACE.into()), ..ObjectMeta::default() },
+            ..Namespace::default()
+        };
+        Api::all(client.clone()).create(&PostParams::default(), &namespace).await?;
+        let mut clients = Vec::new();
+        for _ in 0..arguments.clients {
+            clients.push(plane.client().await?);
+        }
+        let mut rig = Self { plane, client, clients: Clients::new(clients), stand_ins: Vec::new() };
+        rig.secret("prod-root", &[("username", "root"), ("password", ROOT_PASSWORD)]).await?;
+        rig.secret("passwords", &[("all", "one for all")]).await?;
+        for n in 0..arguments.clusters {
+            let endpoints = rig.stand_in(arguments).await?;
+            rig.connect(n, &endpoints).await?;
+        }
+        Ok(rig)
+    }
+
+    /// A deployment of three coordinators.
+    async fn stand_in(&mut self, arguments: &Arguments) -> Result<Vec<String>> {
+        let slow = format!("delay method=POST path=/_api/database time={}", arguments.database_delay);
+        let mut child = Command::new(env!("CARGO_BIN_EXE_arango-operator"))
+            .args(["stand-in", "--listen", "127.0.0.1:0", "--root-password", ROOT_PASSWORD])
+            .args(["--delay", &arguments.delay])
+            .args((arguments.database_delay != "0ms").then_some(["--fail", &slow]).into_iter().flatten())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .context("the stand-in can't be started")?;
+        let mut lines = BufReader::new(child.stdout.take().context("it has an output")?).lines();
+        let mut endpoints = Vec::new();
+        while endpoints.len() < 3 {
+            let line = timeout(START, lines.next_line()).await??.context("the stand-in has ended")?;
+            let url = line.strip_prefix("coordinator ").and_then(|line| line.split_once(' '));
+            endpoints.push(url.with_context(|| format!("not a coordinator: {line}"))?.1.to_owned());
+        }
+        self.stand_ins.push(child);
+        Ok(endpoints)
+    }
+
+    async fn secret(&self, name: &str, values: &[(&str, &str)]) -> Result<()> {
+        let values = values.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let secret = Secret {
+            metadata: ObjectMeta { name: Some(name.into()), ..ObjectMeta::default() },
+            string_data: Some(values),
+            ..Secret::default()
+        };
+        Api::namespaced(self.client.clone(), NAMESPACE).create(&PostParams::default(), &secret).await?;
+        Ok(())
+    }
+
+    async fn connect(&self, n: usize, endpoints: &[String]) -> Result<()> {
+        use arango_operator::kinds::cluster::crd::ArangoCluster;
+        let cluster: ArangoCluster = serde_json::from_value(json!({
+            "apiVersion": "arango-operator.dev/v1alpha1",
+            "kind": "ArangoCluster",
+            "metadata": {"name": cluster_name(n), "namespace": NAMESPACE},
+            "spec": {"endpoints": endpoints, "auth": {"secretRef": {"name": "prod-root"}}},
+        }))?;
+        Api::namespaced(self.client.clone(), NAMESPACE).create(&PostParams::default(), &cluster).await?;
+        Ok(())
+    }
+
+    /// The time that a program of the control plane has had a core.
+    pub(crate) fn plane_cpu(&self, program: &str) -> Result<Duration> {
+        let path = self.plane.data_dir().join("running").join(program);
+        let pid = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        crate::process::cpu(pid.split_whitespace().next().context("a process id")?.parse()?)
+    }
+
+    /// Ends everything.
+    pub(crate) async fn stop(self) -> Result<()> {
+        let Self { plane, stand_ins, .. } = self;
+        for mut child in stand_ins {
+            child.kill().await?;
+        }
+        Ok(plane.stop().await?)
+    }
+}
+
+/// The CRDs, as they are generated.
+async fn install(client: &Client) -> Result<()> {
+    let api = Api::<CustomResourceDefinition>::all(client.clone());
+    let mut names = Vec::new();
+    for crd in arango_operator::kinds::schema::crds()? {
+        let name = crd.metadata.name.clone().context("a CRD has a name")?;
+        api.patch(&name, &PatchParams::apply("bench"), &Patch::Apply(&crd)).await?;
+        names.push(name);
+    }
+    for name in names {
+        let established = await_condition(api.clone(), &name, conditions::is_crd_established());
+        if timeout(START, established).await.is_err() {
+            bail!("the API server does not take up {name}");
+        }
+    }
+    Ok(())
+}
