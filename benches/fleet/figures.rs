@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use serde_json::{Value, json};
 
-use crate::Arguments;
+use crate::{Arguments, Size, clients::KINDS};
 
 /// The figures by what was measured and their unit, one value a run, in the order in which they came first.
 pub(crate) struct Figures {
@@ -25,10 +25,10 @@ pub(crate) fn quantile(sorted: &[Duration], share: f64) -> f64 {
 }
 
 impl Figures {
-    pub(crate) fn new(arguments: &Arguments) -> Self {
+    pub(crate) fn new(arguments: &Arguments, size: Size) -> Self {
         let cores = std::thread::available_parallelism().map_or(0, usize::from);
         let about = json!({
-            "triples": arguments.triples, "clusters": arguments.clusters, "clients": arguments.clients,
+            "objects": size.triples * KINDS.len(), "triples": size.triples, "clusters": size.clusters, "clients": arguments.clients,
             "runs": arguments.runs, "delay": arguments.delay, "databaseDelay": arguments.database_delay,
             "cores": cores, "version": env!("CARGO_PKG_VERSION"),
         });

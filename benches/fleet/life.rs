@@ -1,25 +1,20 @@
 //! The life of a fleet, and what each part of it costs.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Result;
 
 use crate::{
-    Arguments,
-    clients::{Item, fleet},
+    Arguments, Part, Size,
+    clients::{Item, KINDS, fleet},
     figures::{Figures, quantile},
+    meter::Meter,
     operator::Operator,
     rig::Rig,
     watch::Watch,
 };
 
-const WRITES: &str = "arangooperator_kubernetes_writes_total";
-const REQUESTS: &str = "arangooperator_arangodb_requests_total";
-const PASSES: &str = "arangooperator_reconciles_total";
-
-/// How often everything is compared while that is measured.
-const INTERVAL: &str = "30s";
-/// And otherwise.
+/// How often everything is compared while that isn't measured.
 const DEFAULT_INTERVAL: &str = "5m";
 
 /// Everything that is there in one run.
@@ -28,77 +23,60 @@ struct Stage<'a> {
     watch: Watch,
     operator: Operator,
     arguments: &'a Arguments,
+    size: Size,
     figures: &'a mut Figures,
     items: Vec<Item>,
 }
 
-/// What has been spent up to a moment.
-struct Spent {
-    at: Instant,
-    cpu: Duration,
-    writes: f64,
-    requests: f64,
-    passes: f64,
-}
-
 /// Measures one run.
-pub(crate) async fn measure(rig: Rig, arguments: &Arguments, figures: &mut Figures) -> Result<()> {
+pub(crate) async fn measure(
+    rig: Rig,
+    arguments: &Arguments,
+    size: Size,
+    figures: &mut Figures,
+) -> Result<()> {
     let operator = Operator::start(&arguments.program, &rig.plane.kubeconfig_path()).await?;
     let watch = Watch::start(&rig.client);
-    let items = fleet("tenant", arguments.triples, arguments.clusters);
-    let mut stage = Stage { rig, watch, operator, arguments, figures, items };
-    stage.singles().await?;
-    stage.burst().await?;
-    if !arguments.burst_only {
-        stage.resync().await?;
-        stage.restart().await?;
-        stage.change().await?;
-        stage.delete().await?;
+    let items = fleet("tenant", size.triples, size.clusters);
+    let mut stage = Stage { rig, watch, operator, arguments, size, figures, items };
+    for part in Part::OF_A_LIFE {
+        // Without a burst there is nothing to go on with.
+        if part != Part::Burst && !arguments.parts.contains(&part) {
+            continue;
+        }
+        let begin = Instant::now();
+        match part {
+            Part::Ceiling => {}
+            Part::Single => stage.singles().await?,
+            Part::Burst => stage.burst().await?,
+            Part::Resync => stage.resync().await?,
+            Part::Restart => stage.restart().await?,
+            Part::Change => stage.change().await?,
+            Part::Delete => stage.delete().await?,
+        }
+        eprintln!("{part:?}: {:.1} s", begin.elapsed().as_secs_f64());
     }
-    stage.operator.kill().await?;
+    stage.operator.end().await?;
     stage.rig.stop().await
 }
 
 impl Stage<'_> {
-    #[allow(clippy::cast_precision_loss, reason = "far below 2^52")]
-    fn count(&self) -> f64 {
-        self.items.len() as f64
+    async fn start(&self) -> Result<Meter> {
+        Meter::start(&self.rig, &self.operator).await
     }
 
-    async fn spent(&self) -> Result<Spent> {
-        Ok(Spent {
-            at: Instant::now(),
-            cpu: self.operator.cpu()?,
-            writes: self.operator.sum(&[WRITES]).await?,
-            requests: self.operator.sum(&[REQUESTS]).await?,
-            passes: self.operator.sum(&[PASSES]).await?,
-        })
-    }
-
-    /// Notes what one part of the life has cost.
-    async fn note(&mut self, what: &str, before: &Spent, took: Duration) -> Result<()> {
-        let now = self.spent().await?;
-        let each = |sum: f64| sum / self.count();
-        let rows = [
-            ("s", took.as_secs_f64()),
-            ("objects/s", self.count() / took.as_secs_f64()),
-            ("operator CPU ms/object", each((now.cpu.saturating_sub(before.cpu)).as_secs_f64() * 1e3)),
-            ("kube writes/object", each(now.writes - before.writes)),
-            ("requests/object", each(now.requests - before.requests)),
-            ("passes/object", each(now.passes - before.passes)),
-            ("MiB resident", self.operator.memory()?.resident),
-        ];
-        for (unit, value) in rows {
-            self.figures.add(what, unit, value);
-        }
-        Ok(())
+    /// Notes what one part of the life has cost. `own`: the bench's own writes to Kubernetes meanwhile.
+    async fn note(&mut self, meter: Meter, what: &str, own: usize) -> Result<()> {
+        let part = (what, self.items.len(), own);
+        meter.stop((&self.rig, &self.operator), part, self.figures).await
     }
 
     /// One object at a time on an idle system.
     async fn singles(&mut self) -> Result<()> {
-        let singles = fleet("single", self.arguments.singles.div_ceil(3), self.arguments.clusters);
+        let triples = self.arguments.singles.div_ceil(KINDS.len()) + 1;
+        let singles = fleet("single", triples, self.size.clusters);
         // The connection comes first, and what is measured is the next.
-        let (first, rest) = singles.split_at(3);
+        let (first, rest) = singles.split_at(KINDS.len());
         self.rig.clients.create(first).await?;
         self.watch.ready(first.len()).await?;
         let mut times = Vec::new();
@@ -116,60 +94,57 @@ impl Stage<'_> {
         self.watch.none().await
     }
 
+    /// All are created at once, and are Ready.
     async fn burst(&mut self) -> Result<()> {
-        let before = self.spent().await?;
-        let api = self.rig.plane_cpu("kube-apiserver")?;
+        let meter = self.start().await?;
         self.rig.clients.create(&self.items).await?;
         self.watch.ready(self.items.len()).await?;
-        let took = before.at.elapsed();
-        self.note("burst", &before, took).await?;
-        let api = self.rig.plane_cpu("kube-apiserver")?.saturating_sub(api);
-        self.figures.add("burst", "API server CPU ms/object", api.as_secs_f64() * 1e3 / self.count());
+        self.note(meter, "burst", self.items.len()).await?;
         let times = self.watch.times();
         for (unit, share) in [("p50 ms to Ready", 0.5), ("p99 ms to Ready", 0.99)] {
             self.figures.add("burst", unit, quantile(&times, share) * 1e3);
         }
-        self.figures.add("burst", "MiB peak", self.operator.memory()?.peak);
         Ok(())
     }
 
     /// All objects are compared once more; nothing has changed. How long that takes is set by the interval.
+    #[allow(clippy::cast_precision_loss, reason = "far below 2^52")]
     async fn resync(&mut self) -> Result<()> {
-        self.rig.clients.compare_every(INTERVAL, self.arguments.clusters).await?;
-        let begin = self.spent().await?;
-        self.operator.idle_after(begin.passes + self.count()).await?;
-        let before = self.spent().await?;
-        self.operator.idle_after(before.passes + self.count()).await?;
-        let took = before.at.elapsed();
-        self.note("resync", &before, took).await?;
-        self.rig.clients.compare_every(DEFAULT_INTERVAL, self.arguments.clusters).await
+        let all = self.items.len() as f64;
+        self.rig.clients.compare_every(&self.arguments.interval, self.size.clusters).await?;
+        // The first time is the one under way, with what is left of the former interval.
+        self.operator.idle_after(self.operator.passes().await? + all).await?;
+        let meter = self.start().await?;
+        self.operator.idle_after(self.operator.passes().await? + all).await?;
+        self.note(meter, "resync", 0).await?;
+        self.rig.clients.compare_every(DEFAULT_INTERVAL, self.size.clusters).await
     }
 
-    /// The operator dies, and another one finds all as it should be.
+    /// The operator is ended, and the next one finds all as it should be.
+    #[allow(clippy::cast_precision_loss, reason = "far below 2^52")]
     async fn restart(&mut self) -> Result<()> {
         let kubeconfig = self.rig.plane.kubeconfig_path();
-        self.operator.kill().await?;
+        // It gives its Lease back: how long another one waits for that of a dead one is measured by the tests.
+        self.operator.end().await?;
+        let meter = Meter::without_operator(&self.rig).await?;
         self.operator = Operator::start(&self.arguments.program, &kubeconfig).await?;
-        self.operator.idle_after(self.count()).await?;
-        let took = self.operator.begin.elapsed();
-        let before =
-            Spent { at: self.operator.begin, cpu: Duration::ZERO, writes: 0.0, requests: 0.0, passes: 0.0 };
-        self.note("restart", &before, took).await
+        self.operator.idle_after(self.items.len() as f64).await?;
+        self.note(meter, "restart", 0).await
     }
 
+    /// One field of each is changed.
     async fn change(&mut self) -> Result<()> {
-        let before = self.spent().await?;
+        let meter = self.start().await?;
         self.rig.clients.change(&self.items).await?;
         self.watch.renewed(self.items.len()).await?;
-        let took = before.at.elapsed();
-        self.note("change", &before, took).await
+        self.note(meter, "change", self.items.len()).await
     }
 
+    /// All are deleted, on the servers too.
     async fn delete(&mut self) -> Result<()> {
-        let before = self.spent().await?;
+        let meter = self.start().await?;
         self.rig.clients.delete(&self.items).await?;
         self.watch.none().await?;
-        let took = before.at.elapsed();
-        self.note("delete", &before, took).await
+        self.note(meter, "delete", self.items.len()).await
     }
 }

@@ -19,8 +19,10 @@ use tokio::{
 };
 
 use crate::{
-    Arguments,
+    Arguments, Size,
     clients::{Clients, NAMESPACE, cluster_name},
+    counts::{self, Counts},
+    process,
 };
 
 /// How long anything may take to start.
@@ -32,12 +34,19 @@ pub(crate) struct Rig {
     pub(crate) plane: ControlPlane,
     pub(crate) client: Client,
     pub(crate) clients: Clients,
-    stand_ins: Vec<Child>,
+    stand_ins: Vec<StandIn>,
+    http: reqwest::Client,
+}
+
+/// A deployment of three coordinators, and where it says how often it was asked.
+struct StandIn {
+    process: Child,
+    control: String,
 }
 
 impl Rig {
     /// Starts everything, installs the CRDs, and declares the connections.
-    pub(crate) async fn start(arguments: &Arguments) -> Result<Self> {
+    pub(crate) async fn start(arguments: &Arguments, size: Size) -> Result<Self> {
         let options = Options { controller_manager: false, ..Options::default() };
         let plane = ControlPlane::start(options, &|progress| {
             if !progress.is_repetition() {
@@ -56,21 +65,23 @@ impl Rig {
         for _ in 0..arguments.clients {
             clients.push(plane.client().await?);
         }
-        let mut rig = Self { plane, client, clients: Clients::new(clients), stand_ins: Vec::new() };
+        let http = reqwest::Client::builder().no_proxy().build()?;
+        let mut rig = Self { plane, client, clients: Clients::new(clients), stand_ins: Vec::new(), http };
         rig.secret("prod-root", &[("username", "root"), ("password", ROOT_PASSWORD)]).await?;
         rig.secret("passwords", &[("all", "one for all")]).await?;
-        for n in 0..arguments.clusters {
+        for n in 0..size.clusters {
             let endpoints = rig.stand_in(arguments).await?;
             rig.connect(n, &endpoints).await?;
         }
         Ok(rig)
     }
 
-    /// A deployment of three coordinators.
+    /// Starts a deployment and says where its coordinators are.
     async fn stand_in(&mut self, arguments: &Arguments) -> Result<Vec<String>> {
         let slow = format!("delay method=POST path=/_api/database time={}", arguments.database_delay);
         let mut child = Command::new(env!("CARGO_BIN_EXE_arango-operator"))
             .args(["stand-in", "--listen", "127.0.0.1:0", "--root-password", ROOT_PASSWORD])
+            .args(["--control", "127.0.0.1:0"])
             .args(["--delay", &arguments.delay])
             .args((arguments.database_delay != "0ms").then_some(["--fail", &slow]).into_iter().flatten())
             .stdin(Stdio::null())
@@ -79,13 +90,17 @@ impl Rig {
             .spawn()
             .context("the stand-in can't be started")?;
         let mut lines = BufReader::new(child.stdout.take().context("it has an output")?).lines();
+        let mut line = async |what: &str| -> Result<String> {
+            let line = timeout(START, lines.next_line()).await??.context("the stand-in has ended")?;
+            let url = line.strip_prefix(what).and_then(|line| line.rsplit_once(' '));
+            Ok(url.with_context(|| format!("not a {what}: {line}"))?.1.to_owned())
+        };
         let mut endpoints = Vec::new();
         while endpoints.len() < 3 {
-            let line = timeout(START, lines.next_line()).await??.context("the stand-in has ended")?;
-            let url = line.strip_prefix("coordinator ").and_then(|line| line.split_once(' '));
-            endpoints.push(url.with_context(|| format!("not a coordinator: {line}"))?.1.to_owned());
+            endpoints.push(line("coordinator").await?);
         }
-        self.stand_ins.push(child);
+        let control = line("control").await?;
+        self.stand_ins.push(StandIn { process: child, control });
         Ok(endpoints)
     }
 
@@ -112,18 +127,41 @@ impl Rig {
         Ok(())
     }
 
-    /// The time that a program of the control plane has had a core.
-    pub(crate) fn plane_cpu(&self, program: &str) -> Result<Duration> {
+    /// What the API server and the stand-ins have counted.
+    pub(crate) async fn counts(&self) -> Result<Counts> {
+        let (kube_reads, kube_writes) = counts::of_api_server(&self.client).await?;
+        let mut arango = 0.0;
+        for stand_in in &self.stand_ins {
+            arango += counts::of_stand_in(&self.http, &stand_in.control).await?;
+        }
+        Ok(Counts { kube_writes, kube_reads, arango })
+    }
+
+    /// The time that each program had a core, this one included.
+    pub(crate) fn cpu(&self) -> Result<[(&'static str, Duration); 4]> {
+        let mut arango = Duration::ZERO;
+        for stand_in in &self.stand_ins {
+            arango += process::cpu(stand_in.process.id().context("the stand-in has ended")?)?;
+        }
+        Ok([
+            ("API server", self.plane_cpu("kube-apiserver")?),
+            ("etcd", self.plane_cpu("etcd")?),
+            ("stand-in", arango),
+            ("bench", process::cpu(std::process::id())?),
+        ])
+    }
+
+    fn plane_cpu(&self, program: &str) -> Result<Duration> {
         let path = self.plane.data_dir().join("running").join(program);
         let pid = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        crate::process::cpu(pid.split_whitespace().next().context("a process id")?.parse()?)
+        process::cpu(pid.split_whitespace().next().context("a process id")?.parse()?)
     }
 
     /// Ends everything.
     pub(crate) async fn stop(self) -> Result<()> {
         let Self { plane, stand_ins, .. } = self;
-        for mut child in stand_ins {
-            child.kill().await?;
+        for mut stand_in in stand_ins {
+            stand_in.process.kill().await?;
         }
         Ok(plane.stop().await?)
     }
