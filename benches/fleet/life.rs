@@ -36,6 +36,7 @@ pub(crate) async fn measure(
     figures: &mut Figures,
 ) -> Result<()> {
     let operator = Operator::start(&arguments.program, &rig.plane.kubeconfig_path()).await?;
+    rig.connected().await?;
     let watch = Watch::start(&rig.client);
     let items = fleet("tenant", size.triples, size.clusters);
     let mut stage = Stage { rig, watch, operator, arguments, size, figures, items };

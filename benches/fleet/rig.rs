@@ -3,7 +3,11 @@
 use std::{fs, process::Stdio, time::Duration};
 
 use anyhow::{Context, Result, bail};
-use arango_operator::control_plane::{ControlPlane, Options};
+use arango_operator::{
+    control_plane::{ControlPlane, Options},
+    core::condition::ConditionStatus,
+    kinds::cluster::crd::ArangoCluster,
+};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{
@@ -116,7 +120,6 @@ impl Rig {
     }
 
     async fn connect(&self, n: usize, endpoints: &[String]) -> Result<()> {
-        use arango_operator::kinds::cluster::crd::ArangoCluster;
         let cluster: ArangoCluster = serde_json::from_value(json!({
             "apiVersion": "arango-operator.dev/v1alpha1",
             "kind": "ArangoCluster",
@@ -124,6 +127,26 @@ impl Rig {
             "spec": {"endpoints": endpoints, "auth": {"secretRef": {"name": "prod-root"}}},
         }))?;
         Api::namespaced(self.client.clone(), NAMESPACE).create(&PostParams::default(), &cluster).await?;
+        Ok(())
+    }
+
+    /// Waits until the operator is connected everywhere.
+    pub(crate) async fn connected(&self) -> Result<()> {
+        let is_ready = |cluster: Option<&ArangoCluster>| {
+            let status = cluster.and_then(|cluster| cluster.status.as_ref());
+            status.is_some_and(|status| {
+                status
+                    .conditions
+                    .iter()
+                    .any(|condition| condition.type_ == "Ready" && condition.status == ConditionStatus::True)
+            })
+        };
+        let api = Api::<ArangoCluster>::namespaced(self.client.clone(), NAMESPACE);
+        for n in 0..self.stand_ins.len() {
+            let name = cluster_name(n);
+            let ready = await_condition(api.clone(), &name, is_ready);
+            timeout(START, ready).await.with_context(|| format!("{name} is not Ready"))??;
+        }
         Ok(())
     }
 
