@@ -51,5 +51,6 @@ mod operator {
     mod several;
     mod superuser;
     mod undeclared;
+    mod upgrade;
     mod waiting;
 }
