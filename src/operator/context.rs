@@ -44,6 +44,7 @@ use super::{
 use crate::{
     arango::Route,
     core::{Hold, Reason},
+    crash::{self, Point},
     kinds::{Lookup, Place, cluster::crd::ArangoCluster, permission::crd::ArangoPermission},
     reconcile::Deployments,
 };
@@ -373,7 +374,10 @@ impl Context {
         };
         let reference = object.object_ref(&());
         match tokio::time::timeout(EVENT_TIMEOUT, self.recorder.publish(&event, &reference)).await {
-            Ok(Ok(())) => self.metrics.wrote(kind_of::<K>(), "event"),
+            Ok(Ok(())) => {
+                crash::at(Point::EventTold);
+                self.metrics.wrote(kind_of::<K>(), "event");
+            }
             Ok(Err(error)) => {
                 warn!(%error, reason, object = object.name_any(), "could not publish an Event");
             }
