@@ -102,6 +102,8 @@ const USER: &str = "arangouser/shop-app";
 const ROW: &str = "arangopermission/shop-app-shop-a";
 const FROM_A_SECRET: &str = "password: {secretRef: {name: passwords, key: shop-app}}";
 const GENERATED: &str = "password: {generate: {}}, connectionSecret: {name: binding, database: shop-a}";
+const GENERATED_APART: &str =
+    "password: {generate: {secretName: generated}}, connectionSecret: {name: binding, database: shop-a}";
 
 /// A database, a user and his right to it. His spec and the right's are given.
 fn declared(of_user: &str, of_row: &str) -> [String; 4] {
@@ -236,7 +238,7 @@ async fn killed_after_it_was_told_that_something_is_taken_over_it_is_taken_over_
 async fn killed_while_a_password_is_made_up_and_handed_out_there_is_one_and_it_works() {
     at_each_place_of(Life::Generated, async |point| {
         let (mut world, server) = tokio::join!(World::without_operator(), with_others());
-        let manifests = server.manifest("1s") + &declared(GENERATED, ROW_SPEC).concat();
+        let manifests = server.manifest("1s") + &declared(GENERATED_APART, ROW_SPEC).concat();
         killed_at(point, &mut world, async |world| world.apply(&manifests).await).await;
         world.ready(&[DATABASE, USER, ROW]).await;
         has_a_password_that_works(&world, &server).await;
