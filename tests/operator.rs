@@ -28,6 +28,7 @@ mod operator {
     mod effective;
     mod encrypted;
     mod extra;
+    mod fairness;
     mod identity;
     mod if_empty;
     mod interrupted;
