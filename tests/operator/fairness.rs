@@ -75,7 +75,10 @@ async fn a_burst_delays_no_change_elsewhere() {
     world.neighbours[0].apply(&database("single", "")).await;
     let took = world.neighbours[0].ready(&["arangodatabase/single"]).await;
     let made = busy.databases_inside().len();
-    eprintln!("FIGURE one change beside a burst of {}: {took:?} after kubectl, {made} made by then", names.len());
+    eprintln!(
+        "FIGURE one change beside a burst of {}: {took:?} after kubectl, {made} made by then",
+        names.len()
+    );
     assert_eq!(other.databases().await, ["single"]);
     assert!(made <= names.len() / 2, "{made} of the burst were made before");
 }

@@ -216,7 +216,7 @@ async fn reconcile(
         }
         Ok(Err(error)) if context.is_stopping() => {
             debug!(cluster = %resource.id, %error, "left to the next one");
-            (metrics::KUBERNETES_ERROR, None)
+            return Ok(None);
         }
         Ok(Err(error)) => {
             warn!(kind = KIND, resource = %resource.id, %error, "pass failed; trying again");
