@@ -29,6 +29,7 @@ mod operator {
     mod effective;
     mod encrypted;
     mod extra;
+    mod fairness;
     mod identity;
     mod if_empty;
     mod interrupted;
