@@ -18,6 +18,7 @@ use super::{
 use crate::{
     arango::{self, Class, Client, CopyCount, What},
     core::{Consent, DatabaseName, DriftPolicy, Hold, Origin, Plan, Subject, UserName, condition::Said},
+    crash::{self, Point},
     reconcile::{Look, Part, Secrets, Server},
 };
 
@@ -80,6 +81,7 @@ impl Kind for Database {
     type Action = plan::Action;
 
     const NAME: &'static str = "ArangoDatabase";
+    const NOUN: &'static str = "database";
     const HOLDS_DATA: bool = true;
     const RULES: &'static [Rule] = crd::RULES;
 
@@ -98,8 +100,8 @@ impl Kind for Database {
         object(&desired.name)
     }
 
-    fn describe(desired: &plan::Desired) -> String {
-        format!("database {}", desired.name)
+    fn title(desired: &plan::Desired) -> String {
+        desired.name.to_string()
     }
 
     fn writes_to(_: &plan::Desired) -> Option<&UserName> {
@@ -177,6 +179,7 @@ async fn carry_out(server: &Server, action: &plan::Action) -> Result<(), Execute
                 }
                 other => other?,
             }
+            crash::at(Point::DatabaseCreated);
             server.forget::<OptionsOf>(name);
             let name = name.clone();
             server.amend::<Databases>(&(), move |all| {
@@ -193,6 +196,7 @@ async fn carry_out(server: &Server, action: &plan::Action) -> Result<(), Execute
                 Err(error) if error.class() == Class::Missing(What::Database) => {}
                 other => other?,
             }
+            crash::at(Point::DatabaseDropped);
             // Dropping strips the grants on it from everybody (reference: databases, drop).
             super::permission::forget_database(server, name);
             server.forget::<OptionsOf>(name);
