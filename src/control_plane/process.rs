@@ -143,6 +143,20 @@ impl Process {
         Err(Error::NotEnded { component: self.name })
     }
 
+    /// Ends the program as a crash does, and waits until it is gone.
+    pub(super) async fn crash(&mut self) -> Result<(), Error> {
+        let begin = Instant::now();
+        while self.exited()?.is_none() {
+            self.kill_group();
+            if begin.elapsed() > GRACE {
+                return Err(Error::NotEnded { component: self.name });
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        self.watcher = None;
+        Ok(())
+    }
+
     /// Kills the watcher and everything that it started.
     fn kill_group(&self) {
         let leader = self.watcher.as_ref().and_then(|watcher| i32::try_from(watcher.id()).ok());

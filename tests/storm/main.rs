@@ -1,0 +1,163 @@
+//! A storm: users do what users do, at random, while the operator is killed in the middle of its requests, coordinators die,
+//! hang and lie, and the API server and etcd crash. What is declared must be there afterwards, what is not ours must never be
+//! touched, nothing may be dropped that nobody said may go, and nothing may be stuck.
+//!
+//! `cargo test --test storm -- --nocapture`; not a part of `cargo test`. Each seed is printed, and gives the same steps again:
+//!
+//! | variable | |
+//! | --- | --- |
+//! | `STORM_SEED` | this seed alone |
+//! | `STORM_STEPS` | so many steps in each storm |
+//! | `STORM_KILLS`, `STORM_MINUTES` | storms with new seeds until the operator was killed so often, for that long at most |
+//! | `STORM_REPLAY` | the steps of that file, as they are printed when a storm fails |
+//! | `STORM_SHRINK` | minutes for making a failing storm shorter (5; 0 for none) |
+//!
+//! What is a matter of time is not the same in each run: which requests a fault hits, and where exactly a kill falls.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "the helpers of tests fail as tests do"
+)]
+
+mod check;
+mod generate;
+mod keeper;
+mod model;
+mod proxy;
+mod report;
+mod shrink;
+mod step;
+mod storm;
+#[path = "../support/mod.rs"]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "the helpers of the tests of the operator, of which these need only some"
+)]
+mod support;
+mod user;
+
+use std::{
+    env, fs,
+    time::{Duration, Instant},
+};
+
+use arango_operator::control_plane::{ControlPlane, Options};
+
+use self::{report::Report, step::Step, storm::Storm};
+
+/// The seed of every change's gate.
+const SEED: u64 = 8;
+/// How long a storm of the gate is.
+const STEPS: usize = 60;
+/// How much of the operator's log is shown with a failure.
+const LOG_LINES: usize = 60;
+
+fn number(variable: &str) -> Option<u64> {
+    let text = env::var(variable).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{variable} is a number, not {text:?}")))
+}
+
+/// A violation, and after how many steps it was seen.
+struct Violation {
+    after: usize,
+    what: String,
+}
+
+/// Carries the steps out. Tells the figures, and what was violated.
+async fn carry_out(plane: &mut ControlPlane, seed: u64, steps: &[Step]) -> (Report, Option<Violation>) {
+    let mut storm = match Storm::prepare(plane, seed).await {
+        Ok(storm) => storm,
+        Err(what) => return (Report::default(), Some(Violation { after: 0, what })),
+    };
+    let mut violation = None;
+    for (number, step) in steps.iter().enumerate() {
+        if env::var_os("STORM_TRACE").is_some() {
+            eprintln!("{number} {step:?}");
+        }
+        if let Err(what) = storm.step(step).await {
+            violation = Some(Violation { after: number + 1, what });
+            break;
+        }
+    }
+    if violation.is_none()
+        && let Err(what) = storm.all_goes().await
+    {
+        violation = Some(Violation { after: steps.len(), what });
+    }
+    if violation.is_some() {
+        let log = fs::read_to_string(storm.log()).unwrap_or_default();
+        let lines: Vec<_> = log.lines().collect();
+        eprintln!("the operators' log ends:\n{}", lines[lines.len().saturating_sub(LOG_LINES)..].join("\n"));
+    }
+    (storm.end().await, violation)
+}
+
+/// The same; a failure is made shorter, and told in a way in which it can be repeated.
+async fn holds(plane: &mut ControlPlane, seed: u64, steps: &[Step]) -> Report {
+    eprintln!("a storm of {} steps, STORM_SEED={seed} STORM_STEPS={}", steps.len(), steps.len() - 1);
+    let (report, violation) = carry_out(plane, seed, steps).await;
+    eprintln!("{report}");
+    let Some(Violation { after, what }) = violation else { return report };
+    eprintln!("VIOLATED after {after} steps: {what}");
+    let steps = &steps[..after];
+    let file = env::temp_dir().join(format!("storm-{seed}.steps"));
+    fs::write(&file, step::written(steps)).unwrap();
+    eprintln!("STORM_REPLAY={} has the steps", file.display());
+    let minutes = number("STORM_SHRINK").unwrap_or(5);
+    let until = Instant::now() + Duration::from_secs(60 * minutes);
+    let shorter = shrink::shrink(steps, until, async |steps| {
+        let mut steps = steps.to_vec();
+        steps.push(Step::Calm);
+        carry_out(plane, seed, &steps).await.1.is_some()
+    })
+    .await;
+    panic!(
+        "seed {seed}: {what}\n{} of {} steps are left:\n{}",
+        shorter.len(),
+        steps.len(),
+        step::written(&shorter)
+    );
+}
+
+async fn plane() -> ControlPlane {
+    let plane = ControlPlane::start(Options::default(), &|_| {}).await.unwrap();
+    support::plane::install(&plane).await;
+    plane
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_falls_nothing_is_lost_nothing_is_stuck_and_what_is_declared_is_there() {
+    let mut plane = plane().await;
+    if let Ok(file) = env::var("STORM_REPLAY") {
+        let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file}: {error}"));
+        holds(&mut plane, 0, &step::read(&text).unwrap()).await;
+        return;
+    }
+    let steps = number("STORM_STEPS").map_or(STEPS, |steps| usize::try_from(steps).unwrap());
+    let kills = number("STORM_KILLS");
+    let until = number("STORM_MINUTES").map(|minutes| Instant::now() + Duration::from_secs(60 * minutes));
+    let mut seeds = match number("STORM_SEED") {
+        Some(seed) => vec![seed],
+        None if kills.or(number("STORM_MINUTES")).is_some() => vec![generate::any_seed()],
+        None => vec![SEED, generate::any_seed()],
+    };
+    let mut all = Report::default();
+    let mut storms = 0;
+    while let Some(seed) = (!seeds.is_empty()).then(|| seeds.remove(0)) {
+        all.add(&holds(&mut plane, seed, &generate::steps(seed, steps)).await);
+        storms += 1;
+        let is_enough = kills.is_none_or(|kills| all.kills() >= kills);
+        let is_over =
+            until.map_or(is_enough, |until| Instant::now() >= until || (kills.is_some() && is_enough));
+        if seeds.is_empty() && !is_over {
+            seeds.push(generate::any_seed());
+        }
+    }
+    eprintln!("{storms} storms, no violation; all of them:\n{all}");
+    if let Some(kills) = kills.filter(|_| until.is_none()) {
+        assert!(all.kills() >= kills);
+    }
+}
