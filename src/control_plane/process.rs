@@ -145,9 +145,14 @@ impl Process {
 
     /// Ends the program as a crash does, and waits until it is gone.
     pub(super) async fn crash(&mut self) -> Result<(), Error> {
+        let mark = self.log.with_file_name("running").join(self.name);
+        let program = std::fs::read_to_string(&mark).ok().and_then(|id| id.trim().parse().ok());
+        if let Some(program) = program.and_then(rustix::process::Pid::from_raw) {
+            // It can only fail because it is gone. The watcher reaps it and follows.
+            let _ = rustix::process::kill_process(program, rustix::process::Signal::KILL);
+        }
         let begin = Instant::now();
         while self.exited()?.is_none() {
-            self.kill_group();
             if begin.elapsed() > GRACE {
                 return Err(Error::NotEnded { component: self.name });
             }

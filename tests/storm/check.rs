@@ -156,7 +156,7 @@ impl Storm<'_> {
     }
 
     /// What is not as it is declared.
-    async fn complaint(&self) -> Result<Option<String>, String> {
+    pub(crate) async fn complaint(&self) -> Result<Option<String>, String> {
         let mut found = BTreeMap::new();
         for place in [Place::Own, Place::Tenant] {
             for kind in ["ArangoDatabase", "ArangoUser", "ArangoPermission"] {

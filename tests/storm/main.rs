@@ -44,9 +44,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use arango_operator::control_plane::{ControlPlane, Options};
+use arango_operator::{
+    control_plane::{ControlPlane, Options},
+    stand_in::Request,
+};
+use http::Method;
+use serde_json::json;
+use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
-use self::{report::Report, step::Step, storm::Storm};
+use self::{
+    report::Report,
+    step::{Level, Object, Place, Policy, Row, Step, User},
+    storm::{ROOT_PASSWORD, Storm},
+};
 
 /// The seed of every change's gate.
 const SEED: u64 = 8;
@@ -97,7 +107,7 @@ async fn carry_out(plane: &mut ControlPlane, seed: u64, steps: &[Step]) -> (Repo
 
 /// The same; a failure is made shorter, and told in a way in which it can be repeated.
 async fn holds(plane: &mut ControlPlane, seed: u64, steps: &[Step]) -> Report {
-    eprintln!("a storm of {} steps, STORM_SEED={seed} STORM_STEPS={}", steps.len(), steps.len() - 1);
+    eprintln!("a storm of {} steps", steps.len());
     let (report, violation) = carry_out(plane, seed, steps).await;
     eprintln!("{report}");
     let Some(Violation { after, what }) = violation else { return report };
@@ -122,10 +132,65 @@ async fn holds(plane: &mut ControlPlane, seed: u64, steps: &[Step]) -> Report {
     );
 }
 
-async fn plane() -> ControlPlane {
-    let plane = ControlPlane::start(Options::default(), &|_| {}).await.unwrap();
-    support::plane::install(&plane).await;
-    plane
+/// The one control plane, for one test after the other: nobody else's is to crash.
+async fn plane() -> MutexGuard<'static, ControlPlane> {
+    static PLANE: OnceCell<Mutex<ControlPlane>> = OnceCell::const_new();
+    let start = async || {
+        let plane = ControlPlane::start(Options::default(), &|_| {}).await.unwrap();
+        support::plane::install(&plane).await;
+        Mutex::new(plane)
+    };
+    PLANE.get_or_init(start).await.lock().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_never_happen_is_seen_when_it_happens() {
+    let mut plane = plane().await;
+    let mut storm = Storm::prepare(&mut plane, 0).await.unwrap();
+    let shop = Object::Database(Place::Own, 0);
+    let row = Row { access: Level::Rw, collections: None, policy: Policy::Delete };
+    let user = User { generated: false, active: true, team: 0, policy: Policy::Delete };
+    let declared = [
+        Step::Database(Place::Own, 0, Policy::Delete),
+        Step::Fill(Place::Own, 0),
+        Step::User(Place::Own, 0, user),
+        Step::Row(Place::Own, 0, 0, row),
+        Step::Calm,
+    ];
+    for step in declared {
+        storm.step(&step).await.unwrap();
+    }
+    storm.step(&Step::Fill(Place::Own, 0)).await.unwrap();
+
+    let them = |team: u8| Request::patch("/_api/user/them-0", &json!({"extra": {"a": team}}));
+    Storm::by_hand(&storm.server, &them(2));
+    assert!(storm.nothing_forbidden().unwrap_err().contains("not ours was changed"));
+    Storm::by_hand(&storm.server, &them(1));
+    storm.nothing_forbidden().unwrap();
+
+    // Nobody is there to put right what follows.
+    storm.operator_ends().await;
+    assert!(storm.complaint().await.unwrap().is_none());
+    let level = Request::put("/_api/user/own-u0/database/own-d0", &json!({"grant": "ro"}));
+    Storm::by_hand(&storm.server, &level);
+    assert!(storm.complaint().await.unwrap().unwrap().contains("own-u0-own-d0 is"));
+    Storm::by_hand(&storm.server, &Request::delete("/_api/user/own-u0"));
+    assert!(storm.complaint().await.unwrap().unwrap().contains("the user own-u0 is not there"));
+
+    let endpoint = storm.server.endpoints()[0].clone();
+    let send = async |method: Method, path: &str| {
+        let url = format!("{endpoint}{path}");
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        client.request(method, url).basic_auth("root", Some(ROOT_PASSWORD)).send().await.unwrap();
+    };
+    send(Method::PATCH, "/_api/user/them-1").await;
+    assert!(storm.nothing_forbidden().unwrap_err().contains("a request about what is not ours"));
+    send(Method::DELETE, "/_api/database/own-d0").await;
+    assert!(storm.nothing_forbidden().unwrap_err().contains("nobody had said that own-d0 may go"));
+    assert!(storm.nothing_forbidden().unwrap_err().contains("the data of own-d0 is lost"));
+    assert!(storm.complaint().await.unwrap().unwrap().contains("the database own-d0 is not there"));
+    storm.model.filled.remove(&shop);
+    storm.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -147,6 +212,7 @@ async fn whatever_falls_nothing_is_lost_nothing_is_stuck_and_what_is_declared_is
     let mut all = Report::default();
     let mut storms = 0;
     while let Some(seed) = (!seeds.is_empty()).then(|| seeds.remove(0)) {
+        eprintln!("STORM_SEED={seed} STORM_STEPS={steps}");
         all.add(&holds(&mut plane, seed, &generate::steps(seed, steps)).await);
         storms += 1;
         let is_enough = kills.is_none_or(|kills| all.kills() >= kills);

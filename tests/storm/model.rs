@@ -25,6 +25,8 @@ pub(crate) struct Before {
     pub(crate) held: bool,
     /// Whether what it declares was on the server.
     pub(crate) there: bool,
+    /// Whether it had data.
+    pub(crate) data: bool,
 }
 
 /// What is declared.
@@ -81,7 +83,7 @@ impl Model {
         };
         let Some(policy) = policy else { return false };
         let paused = self.paused.remove(&object);
-        let has_data = self.filled.contains(&object);
+        let has_data = before.data;
         let goes = !paused && (policy == Policy::Delete || policy == Policy::DeleteIfEmpty && !has_data);
         self.wishes.remove(&object);
         let left = match (goes, before) {
@@ -136,7 +138,7 @@ mod tests {
     use super::*;
 
     const SHOP: Object = Object::Database(Place::Own, 0);
-    const SURE: Before = Before { held: true, there: true };
+    const SURE: Before = Before { held: true, there: true, data: false };
 
     fn declares(policy: Policy) -> Model {
         let mut model = Model::default();
@@ -164,7 +166,10 @@ mod tests {
         assert!(!model.ends(SHOP, SURE, 1.0) && !model.may_go(SHOP, 2.0));
         let mut model = declares(Policy::DeleteIfEmpty);
         model.filled.insert(SHOP);
-        assert!(model.ends(SHOP, SURE, 1.0) && !model.may_go(SHOP, 2.0), "somebody must let it go");
+        assert!(
+            model.ends(SHOP, Before { data: true, ..SURE }, 1.0) && !model.may_go(SHOP, 2.0),
+            "somebody must let it go"
+        );
         assert_eq!(model.left[&SHOP], Left::There);
         let mut model = declares(Policy::DeleteIfEmpty);
         assert!(!model.ends(SHOP, SURE, 1.0) && model.may_go(SHOP, 2.0));

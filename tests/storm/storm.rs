@@ -318,7 +318,9 @@ impl<'a> Storm<'a> {
     pub(crate) async fn clear(&mut self) -> Result<(), String> {
         self.disarm().await;
         for (id, name) in std::mem::take(&mut self.faults) {
-            self.report.fault(name, self.server.fault_hits(id).unwrap_or_default());
+            // Those two are met by every request in their time: each counts once.
+            let hits = self.server.fault_hits(id).unwrap_or_default();
+            self.report.fault(name, if ["delay", "stale"].contains(&name) { hits.min(1) } else { hits });
         }
         self.server.clear_faults().await.map_err(|error| error.to_string())?;
         for index in 0..3 {
@@ -327,6 +329,11 @@ impl<'a> Storm<'a> {
         self.proxy.clear();
         self.keeper.signal(Signal::CONT).await;
         Ok(())
+    }
+
+    /// Nobody acts any more.
+    pub(crate) async fn operator_ends(&self) {
+        self.keeper.end().await;
     }
 
     /// Ends what is left of it. Tells the figures.

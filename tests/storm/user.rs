@@ -159,7 +159,7 @@ impl Storm<'_> {
             match again("read", async || api.get_opt(&name).await).await? {
                 None => return Ok(()),
                 Some(found) if begun.elapsed() > LIMIT => {
-                    return Err(format!("{name} is stuck: {:?} {}", found.metadata, found.data["status"]));
+                    return Err(format!("{name} is being deleted and stuck: {}", found.data["status"]));
                 }
                 Some(_) => sleep(PAUSE).await,
             }
@@ -174,7 +174,8 @@ impl Storm<'_> {
             finalizers.iter().any(|finalizer| finalizer == FINALIZER)
                 && !found.data["status"]["origin"].is_null()
         });
-        Ok(Before { held, there: self.is_on_server(object) })
+        let data = matches!(object, Object::Database(..)) && self.has_data(&name);
+        Ok(Before { held, there: self.is_on_server(object), data })
     }
 
     async fn delete(&mut self, object: Object) -> Result<(), String> {
