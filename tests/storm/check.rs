@@ -102,6 +102,11 @@ impl Storm<'_> {
         })
     }
 
+    /// Whether a database has data.
+    pub(crate) fn has_data(&self, database: &str) -> bool {
+        self.server.with_model(|model| model.collections(database).any(|collection| collection == DATA))
+    }
+
     /// What may never happen has not happened.
     pub(crate) fn nothing_forbidden(&mut self) -> Result<(), String> {
         let log = self.server.take_requests();
@@ -115,8 +120,7 @@ impl Storm<'_> {
         }
         for database in &self.model.filled {
             let name = database.name();
-            if !self.server.with_model(|model| model.collections(&name).any(|collection| collection == DATA))
-            {
+            if !self.has_data(&name) {
                 return Err(format!("the data of {name} is lost"));
             }
         }

@@ -5,7 +5,7 @@ use rand::{Rng, RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use crate::step::{At, ByHand, Level, Object, Place, Policy, Row, Step, Trouble, User};
 
 /// How many steps there are between two calms, about.
-const CALM: usize = 24;
+const CALM: usize = 16;
 
 /// Requests in whose middle the operator is killed, and what leads to them.
 const ARANGO: [(&str, &str, Cause); 9] = [
