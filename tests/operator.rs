@@ -29,6 +29,7 @@ mod operator {
     mod effective;
     mod encrypted;
     mod extra;
+    mod fairness;
     mod identity;
     mod if_empty;
     mod interrupted;
@@ -52,5 +53,6 @@ mod operator {
     mod several;
     mod superuser;
     mod undeclared;
+    mod upgrade;
     mod waiting;
 }

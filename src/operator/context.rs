@@ -74,7 +74,7 @@ pub struct Context {
     pub cluster_namespaces: Vec<String>,
     /// Reverse look-ups.
     pub index: Mutex<Index>,
-    /// Queues of resources to be looked at.
+    /// The queue of resources to be looked at.
     pub wakes: Wakes,
     /// The connections, by ArangoCluster.
     pub connections: RwLock<HashMap<Id, Arc<Connected>>>,
@@ -252,10 +252,16 @@ impl Context {
         }
     }
 
-    /// Asks for a look at everybody who needs this.
+    /// Asks for a look at everybody who needs this. What concerns all who use an ArangoCluster, or all of a namespace, comes
+    /// after what changed.
     pub fn wake(&self, key: &Key) {
         let needing = self.index.lock().needing(key);
-        self.wakes.wake(needing);
+        match key {
+            Key::Resource(Ref { kind: super::clusters::connections::KIND, .. }) | Key::Namespace(_) => {
+                self.wakes.compare(needing);
+            }
+            _ => self.wakes.wake(needing),
+        }
     }
 
     /// The cache of one kind has seen all there is. (kube's own `wait_until_ready` wakes only one of several waiters.)
@@ -322,6 +328,7 @@ impl Context {
         self.suspicions.forget(&resource.id);
         self.checked.lock().remove(resource);
         self.waiting.lock().remove(resource);
+        self.wakes.forget(resource);
         let mut index = self.index.lock();
         if let Some(thing) = index.remove(resource) {
             self.count_again(&thing);

@@ -195,20 +195,20 @@ impl Draw {
     }
 
     fn fault(&mut self) -> Step {
-        let few = self.0.random_range(1..=6);
+        let few = self.0.random_range(2..=20);
         let arango = [
             "hang coordinator=2 for=2s",
             "hang share=0.2 next=3 for=3s effect=yes",
-            "drop share=0.3 for=3s",
-            "drop method=POST next=2 for=5s",
-            "drop method=PUT next=2 for=5s",
-            "cut share=0.3 for=3s",
+            "drop share=0.3 for=6s",
+            "drop method=POST share=0.7 for=6s",
+            "drop method=PUT share=0.7 for=6s",
+            "cut share=0.4 for=6s",
             "starting coordinator=1 for=2s",
-            "stopping share=0.3 for=3s effect=yes",
-            "queue-full share=0.5 for=2s",
-            "error share=0.3 for=2s",
-            "html share=0.2 for=2s",
-            "conflict share=0.5 for=3s",
+            "stopping share=0.4 for=5s effect=yes",
+            "queue-full share=0.6 for=4s",
+            "error share=0.4 for=4s",
+            "html share=0.3 for=4s",
+            "conflict share=0.7 for=6s",
             "stale time=1s for=4s",
             "delay time=200ms jitter=150ms for=3s",
             "refuse coordinator=3 for=2s",

@@ -10,6 +10,7 @@
 //! | `STORM_STEPS` | so many steps in each storm |
 //! | `STORM_KILLS`, `STORM_MINUTES` | storms with new seeds until the operator was killed so often, for that long at most |
 //! | `STORM_REPLAY` | the steps of that file, as they are printed when a storm fails |
+//! | `STORM_TRACE` | each step is printed when it begins |
 //! | `STORM_SHRINK` | minutes for making a failing storm shorter (5; 0 for none) |
 //!
 //! What is a matter of time is not the same in each run: which requests a fault hits, and where exactly a kill falls.
@@ -82,10 +83,10 @@ async fn carry_out(plane: &mut ControlPlane, seed: u64, steps: &[Step]) -> (Repo
         Ok(storm) => storm,
         Err(what) => return (Report::default(), Some(Violation { after: 0, what })),
     };
-    let mut violation = None;
+    let (begun, mut violation) = (Instant::now(), None);
     for (number, step) in steps.iter().enumerate() {
         if env::var_os("STORM_TRACE").is_some() {
-            eprintln!("{number} {step:?}");
+            eprintln!("{:>7.1?} {number} {step:?}", begun.elapsed());
         }
         if let Err(what) = storm.step(step).await {
             violation = Some(Violation { after: number + 1, what });

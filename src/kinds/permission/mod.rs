@@ -182,7 +182,11 @@ impl Kind for Permission {
         let references = [by_name(User::NAME, &spec.user_ref), by_name(Database::NAME, &spec.database_ref)];
         let objects = desired.into_iter().flat_map(|desired| {
             let database = desired.database.named().map(database::object);
-            [Some(user::object(&desired.user)), database].into_iter().flatten().map(Need::Object)
+            // Whose row it was is looked for by that user's name as well.
+            let row = resource.status.as_ref().and_then(|status| status.memory.row.as_ref());
+            let before = row.filter(|row| row.user != desired.user.as_str());
+            let before = before.and_then(|row| Some(user::object(&UserName::parse(&row.user).ok()?)));
+            [Some(user::object(&desired.user)), database, before].into_iter().flatten().map(Need::Object)
         });
         references.into_iter().flatten().chain(objects).collect()
     }
