@@ -284,6 +284,11 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
         later.into_iter().chain(room).min()
     }
 
+    /// Whether changes of a lane wait for a turn.
+    pub fn is_behind(&self, lane: &Lane) -> bool {
+        self.changes.waiting.contains_key(lane)
+    }
+
     /// Who waits for a turn.
     pub fn waiting(&self) -> impl Iterator<Item = &K> {
         self.records.iter().filter(|(_, record)| record.waiting.is_some()).map(|(key, _)| key)

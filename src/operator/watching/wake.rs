@@ -141,6 +141,13 @@ impl Wakes {
         }
     }
 
+    /// Whether others wait for their turn with whom a resource queues up, because something changed.
+    pub fn is_behind(&self, resource: &Ref) -> bool {
+        let mut queued = self.queued.lock();
+        let lane = queued.lane(resource);
+        queued.queue.is_behind(&lane)
+    }
+
     /// How many of each kind wait for their turn.
     pub fn depths(&self) -> Vec<(&'static str, usize)> {
         let queued = self.queued.lock();
