@@ -7,6 +7,7 @@ use std::{
 
 use kube::ResourceExt;
 
+use super::refs::Refs;
 pub use crate::core::Id;
 
 /// Of an object.
@@ -65,8 +66,8 @@ pub struct Entry {
 /// The look-ups.
 #[derive(Debug, Default)]
 pub struct Index {
-    needed: HashMap<Thing, BTreeSet<Ref>>,
-    declared: HashMap<Thing, BTreeSet<Ref>>,
+    needed: HashMap<Thing, Refs>,
+    declared: HashMap<Thing, Refs>,
     entries: HashMap<Ref, Entry>,
     /// Those of which it isn't known what they declare, or on which deployment.
     unclear: BTreeSet<Ref>,
@@ -200,11 +201,11 @@ impl Index {
         let remembers = entry.remembers.as_ref();
         for key in &entry.needs {
             let thing = self.thing(key, remembers);
-            self.needed.entry(thing).or_default().insert(resource.clone());
+            self.needed.entry(thing).or_default().insert(resource);
         }
         if let Some(key) = &entry.declares {
             let thing = self.thing(key, remembers);
-            self.declared.entry(thing).or_default().insert(resource.clone());
+            self.declared.entry(thing).or_default().insert(resource);
         }
         if !self.is_clear(&entry) {
             self.unclear.insert(resource.clone());
@@ -232,16 +233,13 @@ impl Index {
     }
 }
 
-fn refs(map: &HashMap<Thing, BTreeSet<Ref>>, thing: &Thing) -> Vec<Ref> {
-    map.get(thing).into_iter().flatten().cloned().collect()
+fn refs(map: &HashMap<Thing, Refs>, thing: &Thing) -> Vec<Ref> {
+    map.get(thing).into_iter().flat_map(Refs::iter).cloned().collect()
 }
 
-fn take(map: &mut HashMap<Thing, BTreeSet<Ref>>, thing: &Thing, resource: &Ref) {
-    if let Some(set) = map.get_mut(thing) {
-        set.remove(resource);
-        if set.is_empty() {
-            map.remove(thing);
-        }
+fn take(map: &mut HashMap<Thing, Refs>, thing: &Thing, resource: &Ref) {
+    if map.get_mut(thing).is_some_and(|refs| refs.remove(resource)) {
+        map.remove(thing);
     }
 }
 
