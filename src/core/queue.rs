@@ -284,9 +284,9 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
         later.into_iter().chain(room).min()
     }
 
-    /// Whether changes of a lane wait for a turn.
-    pub fn is_behind(&self, lane: &Lane) -> bool {
-        self.changes.waiting.contains_key(lane)
+    /// Whether somebody waits for a turn, or has it.
+    pub fn is_under_way(&self, key: &K) -> bool {
+        self.records.get(key).is_some_and(|record| record.waiting.is_some() || record.running.is_some())
     }
 
     /// Who waits for a turn.

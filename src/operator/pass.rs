@@ -8,7 +8,7 @@ use tracing::debug;
 use super::{
     access::{access, is_foreign},
     asks, binding, claims,
-    clusters::{connections::Connected, deployments},
+    clusters::{connections, connections::Connected, deployments},
     context::Context,
     controller::{KindContext, index},
     drift, removal,
@@ -31,8 +31,8 @@ pub(super) const FRESH: Duration = Duration::from_secs(1);
 /// time: most such waits are over by then, and two writes are saved.
 const PATIENCE: Duration = Duration::from_millis(400);
 
-/// The same while what it waits for may itself be waiting for its turn: with a thousand that were applied at once.
-const PATIENCE_BEHIND: Duration = Duration::from_secs(10);
+/// The same while what it waits for has its turn, or is still to have it: of a thousand that were applied at once.
+const PATIENCE_LONG: Duration = Duration::from_secs(10);
 
 /// What happens to the resource next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -297,8 +297,13 @@ fn too_early<K: Kind>(
         return None;
     }
     let waited = context.waits_for(resource_ref);
-    let is_behind = waited < PATIENCE_BEHIND && context.wakes.is_behind(resource_ref);
-    if is_behind { Some(PATIENCE) } else { PATIENCE.checked_sub(waited) }.map(Next::Soon)
+    if let Some(rest) = PATIENCE.checked_sub(waited) {
+        return Some(Next::Soon(rest));
+    }
+    let mut others = context.index.lock().waits_for(resource_ref);
+    // How it is about the ArangoCluster is worth saying, and may take long.
+    others.retain(|other| other.kind != connections::KIND);
+    (waited < PATIENCE_LONG && context.wakes.are_under_way(&others)).then_some(Next::Soon(PATIENCE))
 }
 
 /// Says why the resource can't go on. Nothing was touched.

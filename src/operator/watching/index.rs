@@ -135,6 +135,17 @@ impl Index {
         self.entries.get(resource).map(|entry| entry.needs.clone()).unwrap_or_default()
     }
 
+    /// The resources that one needs, or that declare what it needs.
+    pub fn waits_for(&self, resource: &Ref) -> Vec<Ref> {
+        let Some(entry) = self.entries.get(resource) else { return Vec::new() };
+        let waits_for = |key: &Key| match key {
+            Key::Resource(other) => vec![other.clone()],
+            Key::Object(..) => self.declaring(&self.thing(key, entry.remembers.as_ref())),
+            Key::Secret(_) | Key::Namespace(_) => Vec::new(),
+        };
+        entry.needs.iter().flat_map(waits_for).collect()
+    }
+
     /// All resources of one kind.
     pub fn of_kind(&self, kind: &str) -> Vec<Ref> {
         self.entries.keys().filter(|resource| resource.kind == kind).cloned().collect()
@@ -291,6 +302,7 @@ mod tests {
         let woken = lead(&mut index, "b", Some("x"), &[two.clone(), row.clone()]);
         assert_eq!(woken, [one.clone(), two.clone()].into());
         assert_eq!(index.needing(&object("a")), std::slice::from_ref(&row));
+        assert_eq!(index.waits_for(&row), [one.clone(), two.clone()], "whoever may bring what it needs");
         assert!(lead(&mut index, "b", Some("x"), std::slice::from_ref(&two)).is_empty(), "no news");
 
         // The one that stays behind is the next in line.

@@ -141,11 +141,10 @@ impl Wakes {
         }
     }
 
-    /// Whether others wait for their turn with whom a resource queues up, because something changed.
-    pub fn is_behind(&self, resource: &Ref) -> bool {
-        let mut queued = self.queued.lock();
-        let lane = queued.lane(resource);
-        queued.queue.is_behind(&lane)
+    /// Whether one of them waits for a turn, or has it.
+    pub fn are_under_way(&self, resources: &[Ref]) -> bool {
+        let queued = self.queued.lock();
+        resources.iter().any(|resource| queued.queue.is_under_way(resource))
     }
 
     /// How many of each kind wait for their turn.
