@@ -24,6 +24,8 @@ struct Objects {
     version: u64,
     /// What was written, by plural and what of it.
     writes: BTreeMap<(String, &'static str), usize>,
+    /// The last change of a status: before and after.
+    last: Option<(Value, Value)>,
     /// The plurals that are listed; the others are empty to whoever asks.
     shown: Vec<&'static str>,
 }
@@ -44,7 +46,7 @@ impl ApiServer {
     }
 
     /// Declares an object as `kubectl create` does.
-    pub(crate) fn create(&self, plural: &str, name: &str, kind: &str, content: Value) {
+    pub(crate) fn create(&self, plural: &str, name: &str, kind: &str, content: &Value) {
         let mut objects = self.0.lock();
         objects.version += 1;
         let version = objects.version.to_string();
@@ -95,6 +97,11 @@ impl ApiServer {
     /// What was written since it was last asked.
     pub(crate) fn take_writes(&self) -> BTreeMap<(String, &'static str), usize> {
         std::mem::take(&mut self.0.lock().writes)
+    }
+
+    /// The last change of an object's status, before and after.
+    pub(crate) fn last_change(&self) -> Option<(Value, Value)> {
+        self.0.lock().last.clone()
     }
 
     /// Sets a value in the spec of every object of a plural, unseen by whoever watches.
@@ -164,10 +171,15 @@ impl ApiServer {
         let seen = &written["metadata"]["resourceVersion"];
         assert_eq!(*seen, object["metadata"]["resourceVersion"], "every write says what it is about");
         if what == "status" {
-            object["status"] = written["status"].clone();
-        } else {
-            merge(&mut object["metadata"], &written["metadata"]);
+            let before = std::mem::replace(&mut object["status"], written["status"].clone());
+            object["metadata"]["resourceVersion"] = json!(version);
+            let answer = axum::Json(&*object).into_response();
+            if plural != "arangoclusters" {
+                objects.last = Some((before, written["status"].clone()));
+            }
+            return answer;
         }
+        merge(&mut object["metadata"], &written["metadata"]);
         object["metadata"]["resourceVersion"] = json!(version);
         axum::Json(&*object).into_response()
     }
