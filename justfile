@@ -42,6 +42,10 @@ demo:
 tests:
     .ci/run tests
 
+# users act while everything fails: nothing is lost, stuck, or touched that is not ours
+storm:
+    .ci/run storm
+
 # every command and manifest of the documentation
 docs:
     .ci/run docs
@@ -53,6 +57,10 @@ argocd:
 # the same program with the feature otlp
 traces:
     .ci/run traces
+
+# each parser takes a minute of what nobody meant
+fuzz:
+    .ci/run fuzz
 
 # the Dockerfile's last stage is built, and the operator works in it
 image:

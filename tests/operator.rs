@@ -22,6 +22,7 @@ mod operator {
     mod complaints;
     mod connection;
     mod crash;
+    mod crash_points;
     mod delegated;
     mod deletion;
     mod distrust;
@@ -52,5 +53,6 @@ mod operator {
     mod several;
     mod superuser;
     mod undeclared;
+    mod upgrade;
     mod waiting;
 }

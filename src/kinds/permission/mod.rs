@@ -26,6 +26,7 @@ use crate::{
         Access, CollectionName, Consent, DatabaseName, DriftPolicy, Entry, Hold, Id, Level, Origin, Plan,
         Reason, Rights, Scope, Subject, UserName, Wider, condition::Said, policy::consent_by_origin,
     },
+    crash::{self, Point},
     reconcile::{Look, Part, Secrets, Server},
 };
 
@@ -322,6 +323,7 @@ async fn carry_out(
         Change::Forget => memory.restore = None,
         Change::Grant(level) => {
             client.grant_database(user, database, *level).await?;
+            crash::at(Point::LevelGranted);
             amend(server, user, database, {
                 let level = *level;
                 move |entry| entry.level = Some(level)
@@ -329,6 +331,7 @@ async fn carry_out(
         }
         Change::Revoke => {
             client.revoke_database(user, database).await?;
+            crash::at(Point::LevelRevoked);
             amend(server, user, database, |entry| *entry = Entry::default());
         }
         Change::GrantCollection(collection, level) => {
@@ -344,6 +347,7 @@ async fn carry_out(
                 }
                 return Err(error.into());
             }
+            crash::at(Point::CollectionGranted);
             set(server, user, database, collection, Some(*level));
         }
         Change::Restore(collection, level) => {
@@ -353,12 +357,14 @@ async fn carry_out(
                 Err(error) => return Err(error.into()),
                 Ok(()) => set(server, user, database, collection, Some(*level)),
             }
+            crash::at(Point::CollectionRestored);
         }
         Change::RevokeCollection(collection) => {
             match client.revoke_collection(user, database, collection).await {
                 Err(error) if matches!(error.class(), Class::Missing(_)) => {}
                 other => other?,
             }
+            crash::at(Point::CollectionRevoked);
             set(server, user, database, collection, None);
         }
     }
