@@ -14,8 +14,10 @@ pub(super) struct Envelope<T> {
 #[derive(Deserialize)]
 pub(super) struct UserRow {
     pub(super) user: String,
-    #[serde(flatten)]
-    pub(super) info: UserInfo,
+    // Not flattened, which would build every row twice.
+    pub(super) active: bool,
+    #[serde(default)]
+    pub(super) extra: Map<String, Value>,
 }
 
 /// What the server tells about a user; never a password.

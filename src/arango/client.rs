@@ -185,7 +185,9 @@ impl Client {
     /// All users, inactive ones too (reference: users, list). Needs an administrator.
     pub async fn users(&self) -> Result<BTreeMap<UserName, UserInfo>, Error> {
         let users: Envelope<Vec<UserRow>> = self.get(USER).await?;
-        Ok(users.result.into_iter().map(|row| (UserName::from_server(row.user), row.info)).collect())
+        let info =
+            |UserRow { user, active, extra }| (UserName::from_server(user), UserInfo { active, extra });
+        Ok(users.result.into_iter().map(info).collect())
     }
 
     /// Creates a user without any right (reference: users, create).

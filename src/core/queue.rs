@@ -284,6 +284,11 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
         later.into_iter().chain(room).min()
     }
 
+    /// Whether somebody waits for a turn, or has it.
+    pub fn is_under_way(&self, key: &K) -> bool {
+        self.records.get(key).is_some_and(|record| record.waiting.is_some() || record.running.is_some())
+    }
+
     /// Who waits for a turn.
     pub fn waiting(&self) -> impl Iterator<Item = &K> {
         self.records.iter().filter(|(_, record)| record.waiting.is_some()).map(|(key, _)| key)

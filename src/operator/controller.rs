@@ -49,8 +49,8 @@ const SLOW: Duration = Duration::from_secs(600);
 const RETRY: Duration = Duration::from_secs(1);
 /// The longest wait between repetitions after a failure.
 const RETRY_MAX: Duration = Duration::from_secs(300);
-/// When a resource that waits is looked at again to say so.
-const SOON: Duration = Duration::from_millis(500);
+/// So much later, more or less, than the time when there is something to say.
+const MOMENT: Duration = Duration::from_millis(100);
 /// The first repetition after the resource changed under our hands; it doubles.
 const AGAIN: Duration = Duration::from_millis(50);
 
@@ -269,9 +269,9 @@ impl Next {
                 context.succeeded(resource);
                 return None;
             }
-            Self::Soon => (backoff::jitter(SOON, random), Urgency::Change),
             // A little later than that, and so after it also where the jitter takes some of it away.
-            Self::Settling => (SETTLING + backoff::jitter(SOON, random), Urgency::Change),
+            Self::Soon(rest) => (rest + backoff::jitter(MOMENT, random), Urgency::Comparison),
+            Self::Settling => (SETTLING + backoff::jitter(MOMENT, random), Urgency::Change),
             Self::Again => {
                 (backoff::delay(context.failed(resource), AGAIN, RETRY_MAX, random), Urgency::Change)
             }
@@ -287,7 +287,7 @@ impl Next {
         match self {
             Self::Gone => "Gone",
             Self::InOrder => crate::core::Reason::Ready.as_str(),
-            Self::Soon => "Waiting",
+            Self::Soon(_) => "Waiting",
             Self::Settling => "Settling",
             Self::Denied => crate::core::Reason::AccessDenied.as_str(),
             Self::Again => "Outdated",

@@ -8,7 +8,7 @@ use tracing::debug;
 use super::{
     access::{access, is_foreign},
     asks, binding, claims,
-    clusters::{connections::Connected, deployments},
+    clusters::{connections, connections::Connected, deployments},
     context::Context,
     controller::{KindContext, index},
     drift, removal,
@@ -31,6 +31,9 @@ pub(super) const FRESH: Duration = Duration::from_secs(1);
 /// time: most such waits are over by then, and two writes are saved.
 const PATIENCE: Duration = Duration::from_millis(400);
 
+/// The same while what it waits for has its turn, or is still to have it: of a thousand that were applied at once.
+const PATIENCE_LONG: Duration = Duration::from_secs(10);
+
 /// What happens to the resource next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
@@ -40,8 +43,8 @@ pub enum Next {
     InOrder,
     /// It changed while it was worked on.
     Again,
-    /// It waits, and it is too early to say so.
-    Soon,
+    /// It waits, and it is too early to say so before that time is over.
+    Soon(Duration),
     /// It was looked at because a person asked, and our own last write is too young for that look to be the last.
     Settling,
     /// The ArangoCluster doesn't lend what it needs: woken when that changes.
@@ -103,8 +106,8 @@ async fn look_after<K: Kind>(
     let (desired, _turn, connection) = match (desired, ready) {
         (Ok(desired), Ok((turn, connection))) => (desired, turn, connection),
         (Err(hold), _) | (_, Err(hold)) => {
-            if is_too_early::<K>(context, resource_ref, resource, hold.reason) {
-                return Ok(Next::Soon);
+            if let Some(soon) = too_early::<K>(context, resource_ref, resource, hold.reason) {
+                return Ok(soon);
             }
             let next = hold_back::<K>(context, stored, hold).await?;
             return Ok(if lent.is_err() { Next::Denied } else { next });
@@ -181,8 +184,11 @@ async fn look_after<K: Kind>(
     let became_ready = outcome.verdict.is_ready() && !was_ready;
     let verdict = outcome.verdict.clone();
     let acted = outcome.done.iter().any(|step| step.because != Because::Bookkeeping);
-    if !acted && !verdict.is_ready() && is_too_early::<K>(context, resource_ref, resource, verdict.reason) {
-        return Ok(Next::Soon);
+    if !acted
+        && !verdict.is_ready()
+        && let Some(soon) = too_early::<K>(context, resource_ref, resource, verdict.reason)
+    {
+        return Ok(soon);
     }
     let releases = outcome.origin.is_some() && !K::holds(&stored.resource, outcome.origin, &outcome.memory);
     write::<K>(stored, Some(K::title(&desired)), outcome.origin, outcome.memory, &verdict, obeyed).await?;
@@ -278,16 +284,26 @@ fn look(context: &Context, resource: &Ref, connection: &Connected, was_compared:
     Look { since: if is_comparison { tick } else { fresh }, removing: false }
 }
 
-/// Whether a wait is so young that it is not worth a write yet.
-fn is_too_early<K: Kind>(
+/// Whether a wait is so young that it is not worth a write yet: then when it is to be looked at again.
+fn too_early<K: Kind>(
     context: &Context,
     resource_ref: &Ref,
     resource: &K::Resource,
     reason: Reason,
-) -> bool {
+) -> Option<Next> {
     let observed = resource.status().map(|status| status.observed_generation);
     let is_news = observed != resource.meta().generation;
-    is_news && !reason.needs_a_person() && context.waits_for(resource_ref) < PATIENCE
+    if !is_news || reason.needs_a_person() {
+        return None;
+    }
+    let waited = context.waits_for(resource_ref);
+    if let Some(rest) = PATIENCE.checked_sub(waited) {
+        return Some(Next::Soon(rest));
+    }
+    let mut others = context.index.lock().waits_for(resource_ref);
+    // How it is about the ArangoCluster is worth saying, and may take long.
+    others.retain(|other| other.kind != connections::KIND);
+    (waited < PATIENCE_LONG && context.wakes.are_under_way(&others)).then_some(Next::Soon(PATIENCE))
 }
 
 /// Says why the resource can't go on. Nothing was touched.

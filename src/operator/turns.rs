@@ -3,7 +3,10 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
-use tokio::{task::JoinSet, time::Instant};
+use tokio::{
+    task::{JoinError, JoinSet},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
@@ -35,6 +38,12 @@ impl Drop for Ending {
     }
 }
 
+fn tell(ended: &Result<(), JoinError>) {
+    if let Err(broken) = ended {
+        error!(%broken, "a pass broke off; trying again in {}s", BROKEN.as_secs());
+    }
+}
+
 /// Begins passes from the moment on that they may begin until it is told to stop, and waits for their ends.
 pub async fn run(context: Arc<Context>, passes: Passes, stop: CancellationToken) {
     let mut tasks = JoinSet::new();
@@ -54,9 +63,11 @@ pub async fn run(context: Arc<Context>, passes: Passes, stop: CancellationToken)
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = context.wakes.changed() => {}
-                Some(ended) = tasks.join_next() => if let Err(broken) = ended {
-                    error!(%broken, "a pass broke off; trying again in {}s", BROKEN.as_secs());
-                },
+                Some(ended) = tasks.join_next() => tell(&ended),
+            }
+            // All of them: what has ended and is not taken keeps its memory.
+            while let Some(ended) = tasks.try_join_next() {
+                tell(&ended);
             }
         }
     }

@@ -44,8 +44,25 @@ pub trait Part: Send + Sync + 'static {
     /// What it says.
     type Value: Send + Sync + 'static;
 
+    /// How much later than the last read of it the next one may begin, by what that found. A listing of everything grows
+    /// with the fleet, and so does the number of those who ask for a fresh one: in a burst, several share one then.
+    fn rest(_: &Self::Value) -> Duration {
+        Duration::ZERO
+    }
+
     /// Reads it from the server.
     fn read(client: &Client, key: &Self::Key) -> impl Future<Output = Result<Self::Value, Error>> + Send;
+}
+
+/// How long a listing of everything rests for each row in it: it is read, and made on the other side, in a fraction of that.
+pub const REST_EACH: Duration = Duration::from_micros(20);
+
+/// How long it rests at most: that much later an object may be Ready.
+pub const REST_MAX: Duration = Duration::from_millis(300);
+
+/// How long a listing of so many rows rests.
+pub fn rest(rows: usize) -> Duration {
+    REST_EACH.saturating_mul(u32::try_from(rows).unwrap_or(u32::MAX)).min(REST_MAX)
 }
 
 /// Parts that are read at the same time: a comparison of everything must not crowd out those who work.
@@ -84,6 +101,8 @@ struct Known<V> {
 struct View<V> {
     reader: Weak<()>,
     value: Option<(Instant, V)>,
+    /// Not before then is it read again.
+    rests_until: Option<Instant>,
     /// The last read that failed, and when it ended: what one waiter was told holds for all who waited with him.
     failed: Option<(Instant, Error)>,
     /// Held by whoever reads; the others wait for what comes of it.
@@ -103,7 +122,13 @@ impl<V> Known<V> {
         let at = self.views.iter().position(whose).unwrap_or_else(|| {
             self.views.retain(|view| view.reader.strong_count() > 0);
             let reader = Arc::downgrade(&reader.0);
-            self.views.push(View { reader, value: None, failed: None, reading: Arc::default() });
+            self.views.push(View {
+                reader,
+                value: None,
+                rests_until: None,
+                failed: None,
+                reading: Arc::default(),
+            });
             self.views.len() - 1
         });
         &mut self.views[at]
@@ -188,11 +213,22 @@ impl Snapshot {
         if let Some(answer) = cell.ask(reader, since, asked, &mut ask) {
             return answer;
         }
+        let rests_until = cell.known.lock().view(reader).rests_until.filter(|until| *until > asked);
+        if let Some(until) = rests_until {
+            client.pause(until.saturating_duration_since(Instant::now())).await;
+        }
         // Never closed: an error here would only mean that there is no limit.
         let _read = self.reads.acquire().await;
         let started = Instant::now();
         match P::read(client, key).await {
-            Ok(value) => Ok(cell.learn(reader, started, value, &mut ask)),
+            Ok(value) => {
+                let rest = P::rest(&value);
+                let answer = cell.learn(reader, started, value, &mut ask);
+                if !rest.is_zero() {
+                    cell.known.lock().view(reader).rests_until = Some(started + rest);
+                }
+                Ok(answer)
+            }
             Err(error) => {
                 cell.known.lock().view(reader).failed = Some((Instant::now(), error.clone()));
                 Err(error)

@@ -205,12 +205,15 @@ fn asked_for_during_a_pass_it_has_another_one_and_no_later_look_besides() {
     let (mut queue, key) = (queue(), (1, 1, 1));
     let second = Duration::from_secs(1);
     ask(&mut queue, key, Urgency::Change, Duration::ZERO);
+    assert!(queue.is_under_way(&key));
     assert_eq!(queue.begin(second), Some((key, Some(Duration::ZERO))));
+    assert!(queue.is_under_way(&key));
     ask(&mut queue, key, Urgency::Comparison, second);
     assert_eq!(queue.begin(second), None);
     queue.end(&key, &lane(key), Some((second, Urgency::Comparison)), 2 * second);
     assert_eq!(queue.begin(2 * second), Some((key, Some(second))));
     queue.end(&key, &lane(key), Some((second, Urgency::Comparison)), 2 * second);
+    assert!(!queue.is_under_way(&key), "it is to be looked at later");
     assert_eq!((queue.begin(2 * second), queue.next()), (None, Some(3 * second)));
     assert_eq!(queue.begin(3 * second), Some((key, None)), "nobody asked, the time came");
     queue.end(&key, &lane(key), None, 3 * second);

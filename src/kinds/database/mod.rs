@@ -6,7 +6,7 @@ pub mod plan;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use kube::{Resource, ResourceExt};
 
@@ -19,7 +19,7 @@ use crate::{
     arango::{self, Class, Client, CopyCount, What},
     core::{Consent, DatabaseName, DriftPolicy, Hold, Origin, Plan, Subject, UserName, condition::Said},
     crash::{self, Point},
-    reconcile::{Look, Part, Secrets, Server},
+    reconcile::{Look, Part, Secrets, Server, snapshot},
 };
 
 /// The kind ArangoDatabase.
@@ -33,6 +33,10 @@ pub struct Databases;
 impl Part for Databases {
     type Key = ();
     type Value = BTreeSet<DatabaseName>;
+
+    fn rest(databases: &Self::Value) -> Duration {
+        snapshot::rest(databases.len())
+    }
 
     async fn read(client: &Client, (): &()) -> Result<Self::Value, arango::Error> {
         client.databases().await

@@ -12,7 +12,7 @@ pub mod rotation;
 mod tests;
 pub mod undeclared;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use kube::ResourceExt;
 use secrecy::ExposeSecret;
@@ -35,7 +35,7 @@ use crate::{
         condition::cut, policy::consent_by_origin,
     },
     crash::{self, Point},
-    reconcile::{Look, Part, Secrets, Server, logins::Due},
+    reconcile::{Look, Part, Secrets, Server, logins::Due, snapshot},
 };
 
 /// The annotation that asks for another password: a new one is made once for each new text.
@@ -55,6 +55,10 @@ pub struct Users;
 impl Part for Users {
     type Key = ();
     type Value = BTreeMap<UserName, UserInfo>;
+
+    fn rest(users: &Self::Value) -> Duration {
+        snapshot::rest(users.len())
+    }
 
     async fn read(client: &Client, (): &()) -> Result<Self::Value, arango::Error> {
         client.users().await

@@ -7,6 +7,7 @@ use std::{
 
 use kube::ResourceExt;
 
+use super::refs::Refs;
 pub use crate::core::Id;
 
 /// Of an object.
@@ -65,8 +66,8 @@ pub struct Entry {
 /// The look-ups.
 #[derive(Debug, Default)]
 pub struct Index {
-    needed: HashMap<Thing, BTreeSet<Ref>>,
-    declared: HashMap<Thing, BTreeSet<Ref>>,
+    needed: HashMap<Thing, Refs>,
+    declared: HashMap<Thing, Refs>,
     entries: HashMap<Ref, Entry>,
     /// Those of which it isn't known what they declare, or on which deployment.
     unclear: BTreeSet<Ref>,
@@ -132,6 +133,17 @@ impl Index {
     /// What a resource needs.
     pub fn needed_by(&self, resource: &Ref) -> Vec<Key> {
         self.entries.get(resource).map(|entry| entry.needs.clone()).unwrap_or_default()
+    }
+
+    /// The resources that one needs, or that declare what it needs.
+    pub fn waits_for(&self, resource: &Ref) -> Vec<Ref> {
+        let Some(entry) = self.entries.get(resource) else { return Vec::new() };
+        let waits_for = |key: &Key| match key {
+            Key::Resource(other) => vec![other.clone()],
+            Key::Object(..) => self.declaring(&self.thing(key, entry.remembers.as_ref())),
+            Key::Secret(_) | Key::Namespace(_) => Vec::new(),
+        };
+        entry.needs.iter().flat_map(waits_for).collect()
     }
 
     /// All resources of one kind.
@@ -200,11 +212,11 @@ impl Index {
         let remembers = entry.remembers.as_ref();
         for key in &entry.needs {
             let thing = self.thing(key, remembers);
-            self.needed.entry(thing).or_default().insert(resource.clone());
+            self.needed.entry(thing).or_default().insert(resource);
         }
         if let Some(key) = &entry.declares {
             let thing = self.thing(key, remembers);
-            self.declared.entry(thing).or_default().insert(resource.clone());
+            self.declared.entry(thing).or_default().insert(resource);
         }
         if !self.is_clear(&entry) {
             self.unclear.insert(resource.clone());
@@ -232,16 +244,13 @@ impl Index {
     }
 }
 
-fn refs(map: &HashMap<Thing, BTreeSet<Ref>>, thing: &Thing) -> Vec<Ref> {
-    map.get(thing).into_iter().flatten().cloned().collect()
+fn refs(map: &HashMap<Thing, Refs>, thing: &Thing) -> Vec<Ref> {
+    map.get(thing).into_iter().flat_map(Refs::iter).cloned().collect()
 }
 
-fn take(map: &mut HashMap<Thing, BTreeSet<Ref>>, thing: &Thing, resource: &Ref) {
-    if let Some(set) = map.get_mut(thing) {
-        set.remove(resource);
-        if set.is_empty() {
-            map.remove(thing);
-        }
+fn take(map: &mut HashMap<Thing, Refs>, thing: &Thing, resource: &Ref) {
+    if map.get_mut(thing).is_some_and(|refs| refs.remove(resource)) {
+        map.remove(thing);
     }
 }
 
@@ -293,6 +302,7 @@ mod tests {
         let woken = lead(&mut index, "b", Some("x"), &[two.clone(), row.clone()]);
         assert_eq!(woken, [one.clone(), two.clone()].into());
         assert_eq!(index.needing(&object("a")), std::slice::from_ref(&row));
+        assert_eq!(index.waits_for(&row), [one.clone(), two.clone()], "whoever may bring what it needs");
         assert!(lead(&mut index, "b", Some("x"), std::slice::from_ref(&two)).is_empty(), "no news");
 
         // The one that stays behind is the next in line.

@@ -2,6 +2,7 @@
 //! wrote before the watch has shown it.
 
 pub mod index;
+mod refs;
 pub mod streams;
 pub mod wake;
 pub mod written;

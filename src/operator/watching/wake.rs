@@ -141,6 +141,12 @@ impl Wakes {
         }
     }
 
+    /// Whether one of them waits for a turn, or has it.
+    pub fn are_under_way(&self, resources: &[Ref]) -> bool {
+        let queued = self.queued.lock();
+        resources.iter().any(|resource| queued.queue.is_under_way(resource))
+    }
+
     /// How many of each kind wait for their turn.
     pub fn depths(&self) -> Vec<(&'static str, usize)> {
         let queued = self.queued.lock();

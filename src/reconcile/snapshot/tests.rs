@@ -23,6 +23,8 @@ type Told = Result<Vec<u8>, Error>;
 struct Slow {
     asked: AtomicUsize,
     answers: Mutex<VecDeque<oneshot::Receiver<Told>>>,
+    /// How long was waited in between.
+    paused: Mutex<Vec<Duration>>,
 }
 
 struct Wire(Arc<Slow>);
@@ -35,6 +37,11 @@ impl Transport for Wire {
             let body = Bytes::from(answer.await.expect("the test answers")?);
             Ok(Response { status: StatusCode::OK, body, coordinator: 0 })
         })
+    }
+
+    fn pause(&self, time: Duration) -> BoxFuture<'_, ()> {
+        self.0.paused.lock().push(time);
+        Box::pin(std::future::ready(()))
     }
 }
 
@@ -53,7 +60,7 @@ type Answer = oneshot::Sender<Told>;
 
 fn server(answers: usize) -> (Client, Arc<Slow>, Vec<Answer>) {
     let (senders, receivers): (Vec<_>, VecDeque<_>) = (0..answers).map(|_| oneshot::channel()).unzip();
-    let slow = Arc::new(Slow { asked: AtomicUsize::new(0), answers: Mutex::new(receivers) });
+    let slow = Arc::new(Slow { answers: Mutex::new(receivers), ..Slow::default() });
     (Client::new(Wire(Arc::clone(&slow))), slow, senders)
 }
 
@@ -75,6 +82,42 @@ async fn read_as(
     since: Instant,
 ) -> Result<Vec<String>, Error> {
     snapshot.read::<List, _>((reader, client), &(), since, Clone::clone).await
+}
+
+/// A listing of everything.
+struct Long;
+
+impl Part for Long {
+    type Key = ();
+    type Value = Vec<String>;
+
+    fn rest(names: &Vec<String>) -> Duration {
+        Duration::from_secs(600) * u32::try_from(names.len()).unwrap()
+    }
+
+    async fn read(client: &Client, (): &()) -> Result<Vec<String>, Error> {
+        client.get("/list").await
+    }
+}
+
+#[test]
+fn a_long_listing_rests_before_it_is_read_again_and_a_short_one_does_not() {
+    let (snapshot, reader) = (Snapshot::default(), Reader::default());
+    let (client, slow, answers) = server(4);
+    for (answer, names) in answers.into_iter().zip([&[][..], &["a"], &["a", "b"], &[]]) {
+        answer.send(Ok(list(names))).unwrap();
+    }
+    let read = || {
+        let now = Instant::now();
+        block_on(snapshot.read::<Long, _>((&reader, &client), &(), now, Vec::len)).unwrap()
+    };
+    assert_eq!((read(), read()), (0, 1));
+    assert!(slow.paused.lock().is_empty(), "nobody waits after an empty one");
+    read();
+    read();
+    let paused = slow.paused.lock();
+    let minutes: Vec<_> = paused.iter().map(|time| time.as_secs().div_ceil(60)).collect();
+    assert_eq!(minutes, [10, 20], "as long as what was found is");
 }
 
 #[test]
