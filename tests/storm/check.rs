@@ -25,6 +25,9 @@ use crate::{
 /// A calm that is longer is told of, with what it waited for.
 const SLOW: Duration = Duration::from_secs(20);
 
+/// Faults that are no single event.
+pub(crate) const LASTING: [&str; 3] = ["delay", "stale", "refuse"];
+
 /// The collection with data.
 pub(crate) const DATA: &str = "precious";
 /// Databases that are not ours.
@@ -114,6 +117,9 @@ impl Storm<'_> {
     pub(crate) fn nothing_forbidden(&mut self) -> Result<(), String> {
         let log = self.server.take_requests();
         self.report.requests += log.len() as u64;
+        // Those two are met by every request in their time, and are counted when they begin.
+        let hit = log.iter().filter_map(|entry| entry.fault).filter(|name| !LASTING.contains(name));
+        hit.for_each(|name| self.report.fault(name, 1));
         for entry in log.iter().filter(|entry| entry.method != Method::GET) {
             self.was_allowed(entry)?;
         }

@@ -15,6 +15,8 @@ pub(crate) struct Report {
     pub(crate) took: Duration,
     /// Kills between a request and its answer, by the request.
     pub(crate) between: BTreeMap<String, u64>,
+    /// How many of them hung in the stand-in.
+    pub(crate) hung: u64,
     /// Kills at any moment.
     pub(crate) anywhere: u64,
     /// Everything else that went wrong: how many requests or processes it hit.
