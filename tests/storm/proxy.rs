@@ -201,7 +201,7 @@ impl Shared {
         let (cut, open) = (state.watches.clone(), Arc::clone(&state.open));
         drop(state);
         let events = body.into_data_stream().map(move |bytes| {
-            let _open = &open;
+            debug_assert!(Arc::strong_count(&open) > 1, "it is counted for as long as it is open");
             bytes.map_err(io::Error::other)
         });
         let end = stream::once(async { Err(io::Error::other(CutOff)) });
