@@ -79,9 +79,14 @@ impl Operator {
         Ok(self.sums().await?.0)
     }
 
-    /// Waits until so many passes have ended since the start and nothing waits for its turn.
+    /// Waits until so many passes have ended since the start.
+    pub(crate) async fn passed(&self, passes: f64) -> Result<()> {
+        self.until("all is looked at", LOOK, async || Ok(self.passes().await? >= passes)).await
+    }
+
+    /// The same, and until nothing waits for its turn.
     pub(crate) async fn idle_after(&self, passes: f64) -> Result<()> {
-        self.until("all is looked at", LOOK, async || {
+        self.until("nothing is left to do", LOOK, async || {
             let (done, waiting) = self.sums().await?;
             Ok(done >= passes && waiting < 1.0)
         })
