@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use arango_operator::stand_in::{LogEntry, Model as Server, Request, StandIn, model as state};
@@ -21,6 +21,12 @@ use crate::{
     storm::{Storm, now},
     user::{LIMIT, again, api},
 };
+
+/// A calm that is longer is told of, with what it waited for.
+const SLOW: Duration = Duration::from_secs(20);
+
+/// Faults that are no single event.
+pub(crate) const LASTING: [&str; 3] = ["delay", "stale", "refuse"];
 
 /// The collection with data.
 pub(crate) const DATA: &str = "precious";
@@ -111,6 +117,9 @@ impl Storm<'_> {
     pub(crate) fn nothing_forbidden(&mut self) -> Result<(), String> {
         let log = self.server.take_requests();
         self.report.requests += log.len() as u64;
+        // Those two are met by every request in their time, and are counted when they begin.
+        let hit = log.iter().filter_map(|entry| entry.fault).filter(|name| !LASTING.contains(name));
+        hit.for_each(|name| self.report.fault(name, 1));
         for entry in log.iter().filter(|entry| entry.method != Method::GET) {
             self.was_allowed(entry)?;
         }
@@ -147,15 +156,24 @@ impl Storm<'_> {
     pub(crate) async fn calm(&mut self) -> Result<(), String> {
         self.clear().await?;
         let begun = Instant::now();
+        let mut last = None;
         loop {
             let Some(complaint) = self.complaint().await? else { break };
             self.nothing_forbidden()?;
             if begun.elapsed() > LIMIT {
                 return Err(format!("not in order within {LIMIT:?}: {complaint}"));
             }
-            sleep(std::time::Duration::from_millis(100)).await;
+            last = Some(complaint);
+            sleep(Duration::from_millis(100)).await;
         }
+        let took = begun.elapsed();
         self.report.calms += 1;
+        if took > self.report.longest_calm {
+            self.report.longest_calm = took;
+        }
+        if took > SLOW {
+            eprintln!("in order only after {took:.1?}; until then {}", last.unwrap_or_default());
+        }
         Ok(())
     }
 

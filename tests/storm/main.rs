@@ -51,7 +51,10 @@ use arango_operator::{
 };
 use http::Method;
 use serde_json::json;
-use tokio::sync::{Mutex, MutexGuard, OnceCell};
+use tokio::{
+    sync::{Mutex, MutexGuard, OnceCell},
+    time::timeout,
+};
 
 use self::{
     report::Report,
@@ -63,6 +66,8 @@ use self::{
 const SEED: u64 = 8;
 /// How long a storm of the gate is.
 const STEPS: usize = 60;
+/// Longer than any step's own limits.
+const STEP: Duration = Duration::from_secs(300);
 /// How much of the operator's log is shown with a failure.
 const LOG_LINES: usize = 60;
 
@@ -88,7 +93,8 @@ async fn carry_out(plane: &mut ControlPlane, seed: u64, steps: &[Step]) -> (Repo
         if env::var_os("STORM_TRACE").is_some() {
             eprintln!("{:>7.1?} {number} {step:?}", begun.elapsed());
         }
-        if let Err(what) = storm.step(step).await {
+        let done = timeout(STEP, storm.step(step)).await;
+        if let Err(what) = done.unwrap_or_else(|_| Err(format!("{step:?} did not end within {STEP:?}"))) {
             violation = Some(Violation { after: number + 1, what });
             break;
         }

@@ -42,7 +42,8 @@ struct State {
     trap: Option<Arc<Trap>>,
     /// Cancelled when watches are cut.
     watches: CancellationToken,
-    open_watches: u64,
+    /// One for each watch that is open.
+    open: Arc<()>,
     /// How often what went wrong.
     hits: BTreeMap<Trouble, u64>,
     cut: u64,
@@ -103,7 +104,7 @@ impl Proxy {
     pub(crate) fn cut_watches(&self) {
         let mut state = self.shared.state.lock();
         std::mem::take(&mut state.watches).cancel();
-        state.cut += state.open_watches;
+        state.cut += Arc::strong_count(&state.open) as u64 - 1;
     }
 
     /// The next request of that kind is caught. One trap at a time.
@@ -196,12 +197,13 @@ impl Shared {
 
     /// A stream that ends badly when watches are cut.
     fn watched(&self, body: Body) -> Body {
-        let cut = {
-            let mut state = self.state.lock();
-            state.open_watches += 1;
-            state.watches.clone()
-        };
-        let events = body.into_data_stream().map(|bytes| bytes.map_err(io::Error::other));
+        let state = self.state.lock();
+        let (cut, open) = (state.watches.clone(), Arc::clone(&state.open));
+        drop(state);
+        let events = body.into_data_stream().map(move |bytes| {
+            debug_assert!(Arc::strong_count(&open) > 1, "it is counted for as long as it is open");
+            bytes.map_err(io::Error::other)
+        });
         let end = stream::once(async { Err(io::Error::other(CutOff)) });
         Body::from_stream(events.take_until(cut.cancelled_owned()).chain(end))
     }

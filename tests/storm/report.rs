@@ -9,10 +9,14 @@ pub(crate) struct Report {
     pub(crate) steps: u64,
     pub(crate) acts: u64,
     pub(crate) calms: u64,
+    /// How long it took at most until everything was in order after the faults had ended.
+    pub(crate) longest_calm: Duration,
     pub(crate) requests: u64,
     pub(crate) took: Duration,
     /// Kills between a request and its answer, by the request.
     pub(crate) between: BTreeMap<String, u64>,
+    /// How many of them hung in the stand-in.
+    pub(crate) hung: u64,
     /// Kills at any moment.
     pub(crate) anywhere: u64,
     /// Everything else that went wrong: how many requests or processes it hit.
@@ -47,6 +51,7 @@ impl Report {
         self.steps += other.steps;
         self.acts += other.acts;
         self.calms += other.calms;
+        self.longest_calm = self.longest_calm.max(other.longest_calm);
         self.requests += other.requests;
         self.took += other.took;
         self.anywhere += other.anywhere;
@@ -64,7 +69,7 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seed, steps, acts, calms, requests, took, .. } = self;
+        let Self { seed, steps, acts, calms, longest_calm, requests, took, .. } = self;
         writeln!(
             f,
             "FIGURE seed {seed}: {} kills, {} of them between a request and its answer; {} faults in all",
@@ -74,8 +79,8 @@ impl fmt::Display for Report {
         )?;
         writeln!(
             f,
-            "  {steps} steps, {acts} of them by users; checked to the last detail {calms} times; {requests} requests to \
-             ArangoDB; {:.0} s",
+            "  {steps} steps, {acts} of them by users; checked to the last detail {calms} times, after {longest_calm:.1?} at \
+             most; {requests} requests to ArangoDB; {:.0} s",
             took.as_secs_f64()
         )?;
         let most = self.between.values().max().copied().unwrap_or(1);

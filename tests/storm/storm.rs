@@ -54,7 +54,6 @@ pub(crate) struct Storm<'a> {
     /// So that no two wishes are alike.
     pub(crate) wishes: u64,
     armed: Option<Armed>,
-    faults: Vec<(u64, &'static str)>,
     begun: Instant,
     folder: TempDir,
 }
@@ -107,7 +106,6 @@ impl<'a> Storm<'a> {
             passwords: std::collections::BTreeMap::new(),
             wishes: 0,
             armed: None,
-            faults: Vec::new(),
             begun: Instant::now(),
             folder,
         };
@@ -194,11 +192,8 @@ impl<'a> Storm<'a> {
             Step::Arango(text) => {
                 let rule: FaultRule = text.parse().map_err(|error| format!("{text:?}: {error}"))?;
                 let name = rule.fault.name();
-                let id = self.server.add_fault(rule).await.map_err(|error| error.to_string())?;
-                self.faults.push((id, name));
-                if name == "refuse" {
-                    self.report.fault("refuse", 1);
-                }
+                self.server.add_fault(rule).await.map_err(|error| error.to_string())?;
+                self.report.fault(name, u64::from(crate::check::LASTING.contains(&name)));
             }
             Step::Coordinator(index, millis) => {
                 let (server, index, millis) = (Arc::clone(&self.server), *index, *millis);
@@ -305,6 +300,7 @@ impl<'a> Storm<'a> {
         let Some(Armed { phase, mut killed, fault }) = self.armed.take() else { return };
         if timeout(TRAPPED, &mut killed).await.is_ok() {
             *self.report.between.entry(phase).or_default() += 1;
+            self.report.hung += u64::from(fault.is_some());
             return;
         }
         killed.abort();
@@ -317,11 +313,6 @@ impl<'a> Storm<'a> {
     /// Everything works again.
     pub(crate) async fn clear(&mut self) -> Result<(), String> {
         self.disarm().await;
-        for (id, name) in std::mem::take(&mut self.faults) {
-            // Those two are met by every request in their time: each counts once.
-            let hits = self.server.fault_hits(id).unwrap_or_default();
-            self.report.fault(name, if ["delay", "stale"].contains(&name) { hits.min(1) } else { hits });
-        }
         self.server.clear_faults().await.map_err(|error| error.to_string())?;
         for index in 0..3 {
             self.server.start_coordinator(index).await.map_err(|error| error.to_string())?;
@@ -339,6 +330,11 @@ impl<'a> Storm<'a> {
     /// Ends what is left of it. Tells the figures.
     pub(crate) async fn end(mut self) -> Report {
         drop(self.clear().await);
+        // What hung so that the operator could be killed is counted as a kill.
+        drop(self.nothing_forbidden());
+        if let Some(hits) = self.report.faults.get_mut("hang") {
+            *hits = hits.saturating_sub(self.report.hung);
+        }
         self.keeper.end().await;
         drop(self.keeping.await);
         self.proxy.end();
