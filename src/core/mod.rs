@@ -12,6 +12,7 @@ pub mod duration;
 pub mod glob;
 pub mod hold;
 pub mod id;
+pub mod installation;
 pub mod kube_arangodb;
 pub mod lease;
 pub mod level;
@@ -20,6 +21,7 @@ pub mod name;
 pub mod plan;
 pub mod policy;
 pub mod rights;
+pub mod selector;
 pub mod template;
 
 pub use access::{Access, Subject};

@@ -19,6 +19,7 @@ use tracing::{Instrument, debug, debug_span, field, info, warn};
 
 use super::{
     context::Context,
+    installation::{Turn, hands::is_missing},
     metrics,
     pass::{self, Next},
     store::StoreError,
@@ -226,10 +227,17 @@ async fn reconcile<K: Kind>(
         context.succeeded(&resource_ref);
         return Ok(Action::await_change());
     };
+    let Some(ends) = may_act::<K>(context, &resource).await else {
+        context.leave_alone(&resource_ref);
+        return Ok(Action::await_change());
+    };
     let Id { namespace, name } = &resource_ref.id;
     let span = debug_span!("pass", kind = K::NAME, %namespace, object = %name, reason = field::Empty);
     let pass = pass::pass::<K>(&shared, &resource_ref, &resource, asked).instrument(span.clone());
-    let result = timeout(DEADLINE, pass).await;
+    let Some(result) = ends.run_until_cancelled(timeout(DEADLINE, pass)).await else {
+        context.leave_alone(&resource_ref);
+        return Ok(Action::await_change());
+    };
     let passed = |reason| {
         span.record("reason", reason);
         context.metrics.pass(K::NAME, reason, started.elapsed().as_secs_f64());
@@ -259,6 +267,25 @@ async fn reconcile<K: Kind>(
         }
     };
     Ok(next.action(context, &resource_ref))
+}
+
+/// Whether the ArangoCluster of a resource is this installation's, or nobody's: then until when.
+async fn may_act<K: Kind>(context: &Context, resource: &K::Resource) -> Option<CancellationToken> {
+    let cluster = K::place(resource).cluster;
+    match context.installation.turn(&cluster) {
+        Turn::Ours(ends) => Some(ends),
+        Turn::Missing if !context.installation.misses(&cluster) => Some(CancellationToken::new()),
+        Turn::Missing => match is_missing(context, &cluster).await {
+            Ok(true) => Some(CancellationToken::new()),
+            // The watch shows it in a moment, and wakes the resource.
+            Ok(false) => None,
+            Err(error) => {
+                debug!(kind = K::NAME, resource = %id_of(resource), %error, "could not look for the ArangoCluster");
+                None
+            }
+        },
+        Turn::Elsewhere => None,
+    }
 }
 
 /// Errors are dealt with in [`reconcile`]; what is left is the controller's own.

@@ -267,6 +267,10 @@ pub struct ClusterStatus {
     #[serde(default)]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
+    /// The installation of the operator that looks after it: namespace and name of its Lease.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 317))]
+    pub installation: Option<String>,
     /// What the deployment says of itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deployment: Option<Deployment>,
@@ -302,6 +306,7 @@ impl Default for ClusterStatus {
         Self {
             observed_generation: never(),
             conditions: Vec::new(),
+            installation: None,
             deployment: None,
             coordinators: Vec::new(),
             servers: Vec::new(),

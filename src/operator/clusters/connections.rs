@@ -249,7 +249,7 @@ pub async fn establish(
     connection.routes = Arc::clone(&context.routes);
     connection.timeout = timeout;
     connection.observer = Some(Arc::new(context.metrics.traffic.clone()));
-    connection.gate = Some(Arc::clone(&context.lead) as _);
+    connection.gate = Some(context.installation.gate(&resource.id, &context.lead));
     connection.agent = Some(context.identity.clone());
     connection.max_concurrent = spec.requests.max_concurrent as usize;
     connection.load_balancing = match spec.load_balancing {

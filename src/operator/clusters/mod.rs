@@ -39,6 +39,10 @@ use super::{
     asks::{self, Asks},
     context::Context,
     controller::asked,
+    installation::{
+        Stand, Turn,
+        hands::{claim, left_alone, may_stand},
+    },
     maintenance::{end_maintenance, look_after},
     metrics,
     store::{StoreError, Stored, now},
@@ -125,9 +129,11 @@ pub async fn run(context: Arc<Context>, watched: Watched, stop: CancellationToke
                 drop(index);
                 inspected.policies.set(&id, cluster.spec.drift.policy);
                 deployments::remember(&inspected, &id, cluster);
+                inspected.changed_hands(cluster);
             }
             Ok(Event::Delete(cluster)) => {
                 let id = id_of(cluster);
+                inspected.is_gone(&id);
                 disconnect(&inspected, &id);
                 inspected.disconnected(&id);
                 access::forget(&inspected, &id);
@@ -137,6 +143,7 @@ pub async fn run(context: Arc<Context>, watched: Watched, stop: CancellationToke
             }
             Ok(Event::InitDone) => {
                 for gone in inspected.forget_absent(KIND) {
+                    inspected.is_gone(&gone.id);
                     disconnect(&inspected, &gone.id);
                     inspected.disconnected(&gone.id);
                     access::forget(&inspected, &gone.id);
@@ -185,13 +192,29 @@ async fn reconcile(
     let Some(cluster) = cached.get(&called) else { return Ok(Action::await_change()) };
     let resource = Ref { kind: KIND, id: id_of(&*cluster) };
     context.wakes.begun(&resource);
-    if !elsewhere::counts(&context, &resource.id.namespace) {
-        elsewhere::refuse(&context, &resource, &cluster).await?;
+    if let Some(again) = left_alone(&context, &resource.id, &cluster).await {
+        return Ok(again.map_or_else(Action::await_change, Action::requeue));
+    }
+    let Turn::Ours(ends) = context.installation.turn(&resource.id) else {
+        return Ok(Action::await_change());
+    };
+    let looked = ends.run_until_cancelled(look(&context, &resource, cluster)).await;
+    looked.unwrap_or_else(|| Ok(Action::await_change()))
+}
+
+/// A look at an ArangoCluster that is ours.
+async fn look(
+    context: &Arc<Context>,
+    resource: &Ref,
+    cluster: Arc<ArangoCluster>,
+) -> Result<Action, StoreError> {
+    if !elsewhere::counts(context, &resource.id.namespace) {
+        elsewhere::refuse(context, resource, &cluster).await?;
         return Ok(Action::await_change());
     }
     let cluster = context.written.latest(cluster);
     if cluster.metadata.deletion_timestamp.is_some() {
-        return Ok(match timeout(DEADLINE, leave(&context, &resource, &cluster)).await {
+        return Ok(match timeout(DEADLINE, leave(context, resource, &cluster)).await {
             Ok(Ok(true)) => Action::await_change(),
             Ok(Ok(false)) | Err(_) => Action::requeue(backoff::jitter(LINGER_LOOK, rand::random())),
             Ok(Err(error)) => {
@@ -203,7 +226,7 @@ async fn reconcile(
     let started = Instant::now();
     let Id { namespace, name } = &resource.id;
     let span = debug_span!("pass", kind = KIND, %namespace, object = %name, reason = field::Empty);
-    let pass = pass(&context, &resource, &cluster).instrument(span);
+    let pass = pass(context, resource, &cluster).instrument(span);
     let (reason, again) = match timeout(DEADLINE, pass).await {
         Ok(Ok((reason, again))) => (reason.as_str(), again),
         Ok(Err(StoreError::Outdated)) => {
@@ -229,10 +252,10 @@ async fn reconcile(
     context.metrics.pass(KIND, reason, started.elapsed().as_secs_f64());
     // What is paused is woken when the annotation changes.
     if [Reason::Ready, Reason::Paused].iter().any(|quiet| quiet.as_str() == reason) {
-        context.succeeded(&resource);
+        context.succeeded(resource);
         return Ok(again.map_or_else(Action::await_change, Action::requeue));
     }
-    let failures = context.failed(&resource);
+    let failures = context.failed(resource);
     Ok(Action::requeue(backoff::delay(failures, RETRY, RETRY_MAX, rand::random())))
 }
 
@@ -274,11 +297,32 @@ async fn pass(
             let (connected, told, hold) =
                 ask_or_catch_up(context, resource, cluster, Arc::clone(connected), was_ready).await;
             let connected = &connected;
-            deployments::learn(context, &resource.id, cluster, connected, &told);
+            let held = match may_stand(context, resource, connected, &told) {
+                Stand::Claim => {
+                    // The watch wakes it when it shows that.
+                    let deployment = told.ok().flatten().and_then(|told| deployments::of(cluster, &told));
+                    claim(context, &mut stored, deployment).await?;
+                    return Ok((Reason::Pending, None));
+                }
+                Stand::Go => {
+                    deployments::learn(context, &resource.id, cluster, connected, &told);
+                    None
+                }
+                Stand::Held(hold) => Some(hold),
+            };
+            let is_held = held.is_some();
+            let hold = hold.or(held);
             standing = connected.server.standing();
             let probed = matches!(told, Ok(Some(_)));
             let found = told.as_ref().ok().and_then(Option::as_ref).map(|told| told.deployment.clone());
-            status.deployment = deployments::write(found.or(status.deployment), standing.as_ref());
+            if is_held {
+                status.installation = None;
+            } else {
+                if standing.is_some() {
+                    status.installation = Some(context.installation.name.clone());
+                }
+                status.deployment = deployments::write(found.or(status.deployment), standing.as_ref());
+            }
             let judged = match hold {
                 Some(hold) => hold.into(),
                 None => judge(told.map(|_| ()), &connected.coordinators(), connected),
@@ -350,7 +394,9 @@ async fn leave(context: &Arc<Context>, resource: &Ref, cluster: &ArangoCluster) 
         && connected.server.standing().is_none()
     {
         let told = ask(&connected, false).await;
-        deployments::learn(context, &resource.id, cluster, &connected, &told);
+        if !matches!(may_stand(context, resource, &connected, &told), Stand::Held(_)) {
+            deployments::learn(context, &resource.id, cluster, &connected, &told);
+        }
     }
     let switches = end_maintenance(context, resource, cluster, &mut stored).await?;
     let users = context.index.lock().needing(&key(&resource.id));
