@@ -76,11 +76,6 @@ impl Endpoint {
         Ok(Self { tls, host, port })
     }
 
-    /// Reads a comma-separated list.
-    pub fn parse_list(text: &str) -> Result<Vec<Self>, EndpointError> {
-        text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(Self::parse).collect()
-    }
-
     /// The host, an IPv6 address in brackets.
     pub fn host(&self) -> &str {
         &self.host
@@ -137,7 +132,6 @@ mod tests {
         ] {
             assert_eq!(Endpoint::parse(text).unwrap().to_string(), expected, "{text}");
         }
-        assert_eq!(Endpoint::parse_list("http://a, http://b,").unwrap().len(), 2);
     }
 
     #[test]

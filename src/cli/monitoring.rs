@@ -202,9 +202,9 @@ impl Board {
                 variable("namespace", "Namespace", "label_values(arangooperator_build_info, namespace)"),
                 variable("job", "Job", "label_values(arangooperator_build_info{namespace=~\"$namespace\"}, job)"),
                 variable(
-                    "cluster",
+                    "arangocluster",
                     "ArangoCluster",
-                    &format!("label_values(arangooperator_comparison_interval_seconds{of}, cluster)"),
+                    &format!("label_values(arangooperator_comparison_interval_seconds{of}, arangocluster)"),
                 ),
             ]},
             "panels": panels,

@@ -160,6 +160,8 @@ pub trait Kind: Sized + Send + Sync + 'static {
 
     /// The kind's name in Kubernetes.
     const NAME: &'static str;
+    /// What stands before an object's title in a sentence: "database", "permission of".
+    const NOUN: &'static str;
     /// Whether the object holds data that is lost when somebody removes it by hand.
     const HOLDS_DATA: bool = false;
     /// What the API server checks beside the schema.
@@ -180,8 +182,13 @@ pub trait Kind: Sized + Send + Sync + 'static {
     /// The object on the server, as one string that is equal exactly for resources that declare the same thing.
     fn object(desired: &Self::Desired) -> String;
 
-    /// The object as a person would name it: "database shop".
-    fn describe(desired: &Self::Desired) -> String;
+    /// The object's name as the column `Name` shows it: "shop", "alice on shop".
+    fn title(desired: &Self::Desired) -> String;
+
+    /// The object as a sentence would name it, after "the": "database shop", "permission of alice on shop".
+    fn describe(desired: &Self::Desired) -> String {
+        format!("{} {}", Self::NOUN, Self::title(desired))
+    }
 
     /// The server's user whose writes this kind's actions queue up with, if there is one.
     fn writes_to(desired: &Self::Desired) -> Option<&UserName>;

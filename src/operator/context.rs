@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     fmt,
-    hash::{DefaultHasher, Hash, Hasher},
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
@@ -12,16 +11,12 @@ use std::{
 };
 
 use kube::{
-    Api, Client, Resource, ResourceExt,
+    Api, Client, Resource,
     core::NamespaceResourceScope,
-    runtime::{
-        events::{Event, EventType, Recorder, Reporter},
-        reflector::Store,
-    },
+    runtime::{events::EventType, reflector::Store},
 };
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
-use tracing::warn;
 
 use super::{
     access,
@@ -29,6 +24,7 @@ use super::{
     binding::Repairs,
     claims::Claims,
     clusters::connections::Connected,
+    events::{Events, kind_of},
     installation::Installation,
     kube_arangodb::ArangoDeployments,
     lease::gate::Lead,
@@ -48,11 +44,6 @@ use crate::{
     kinds::{Lookup, Place, cluster::crd::ArangoCluster, permission::crd::ArangoPermission},
     reconcile::Deployments,
 };
-
-/// How long publishing an Event may take: it is never waited for longer.
-const EVENT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Longest note of an Event, in bytes (the API server's limit is 1 kB).
-const NOTE_MAX: usize = 1000;
 
 /// Finds a resource of one kind.
 pub type Find = Box<dyn Fn(&Id) -> Option<Found> + Send + Sync>;
@@ -108,6 +99,8 @@ pub struct Context {
     pub arango_deployments: ArangoDeployments,
     /// Where connections go instead.
     pub routes: Arc<[Route]>,
+    /// Publishes Events.
+    pub events: Events,
     /// The metrics.
     pub metrics: Metrics,
     /// What we wrote to ArangoClusters.
@@ -131,7 +124,6 @@ pub struct Context {
     checked: Mutex<HashMap<Ref, Instant>>,
     /// Since when a resource has been waiting without its status saying so.
     waiting: Mutex<HashMap<Ref, Instant>>,
-    recorder: Recorder,
 }
 
 impl fmt::Debug for Context {
@@ -148,10 +140,6 @@ impl Context {
         routes: Vec<Route>,
         kinds: impl IntoIterator<Item = &'static str>,
     ) -> Self {
-        let reporter = Reporter {
-            controller: "arango-operator.dev/operator".to_owned(),
-            instance: std::env::var("HOSTNAME").ok(),
-        };
         // A namespace that is named twice would be watched twice.
         let namespaces: Vec<_> = namespaces.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
         let mut caches: BTreeSet<_> = kinds.into_iter().collect();
@@ -159,7 +147,7 @@ impl Context {
         caches.insert(super::secrets::KIND);
         caches.extend(access::is_watched(&namespaces).then_some(access::KIND));
         Self {
-            recorder: Recorder::new(client.clone(), reporter),
+            events: Events::new(client.clone()),
             client,
             lead: Arc::new(Lead::always()),
             identity: String::new(),
@@ -256,6 +244,16 @@ impl Context {
         self.maintenance.forget(cluster);
         self.written.forget(cluster);
         self.metrics.gauges.forget(cluster);
+    }
+
+    /// Publishes an Event; counts it if it is.
+    pub async fn event<K>(&self, object: &K, type_: EventType, reason: &str, note: String)
+    where
+        K: Resource<DynamicType = ()>,
+    {
+        if self.events.publish(object, type_, reason, &note).await {
+            self.metrics.wrote(kind_of::<K>(), "event");
+        }
     }
 
     /// Asks for a look at everybody who needs this.
@@ -366,44 +364,6 @@ impl Context {
             self.forget(resource);
         }
         gone
-    }
-
-    /// Publishes an Event. Never fails a pass: an Event that can't be published is logged.
-    pub async fn event<K>(&self, object: &K, type_: EventType, reason: &str, note: String)
-    where
-        K: Resource<DynamicType = ()>,
-    {
-        let event = Event {
-            type_,
-            reason: reason.to_owned(),
-            note: Some(crate::core::condition::cut(&note, NOTE_MAX).to_owned()),
-            action: action(&note),
-            secondary: None,
-        };
-        let reference = object.object_ref(&());
-        match tokio::time::timeout(EVENT_TIMEOUT, self.recorder.publish(&event, &reference)).await {
-            Ok(Ok(())) => self.metrics.wrote(kind_of::<K>(), "event"),
-            Ok(Err(error)) => {
-                warn!(%error, reason, object = object.name_any(), "could not publish an Event");
-            }
-            Err(_) => warn!(reason, object = object.name_any(), "publishing an Event took too long"),
-        }
-    }
-}
-
-/// The action of an Event with that note. kube's recorder tells Events of one object apart by reason and action and never
-/// by note: a second repair within six minutes would only be counted, under the text of the first.
-fn action(note: &str) -> String {
-    let mut hasher = DefaultHasher::new();
-    note.hash(&mut hasher);
-    format!("Reconcile-{:016x}", hasher.finish())
-}
-
-/// The kind's name as a label.
-pub fn kind_of<K: Resource<DynamicType = ()>>() -> &'static str {
-    match K::kind(&()) {
-        std::borrow::Cow::Borrowed(kind) => kind,
-        std::borrow::Cow::Owned(_) => "other",
     }
 }
 

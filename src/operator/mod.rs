@@ -12,6 +12,7 @@ pub mod clusters;
 pub mod context;
 pub mod controller;
 pub mod drift;
+pub mod events;
 pub mod health;
 pub mod installation;
 mod instance;

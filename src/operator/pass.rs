@@ -186,7 +186,7 @@ async fn look_after<K: Kind>(
         return Ok(Next::Soon);
     }
     let releases = outcome.origin.is_some() && !K::holds(&stored.resource, outcome.origin, &outcome.memory);
-    write::<K>(stored, Some(short_name(&name)), outcome.origin, outcome.memory, &verdict, obeyed).await?;
+    write::<K>(stored, Some(K::title(&desired)), outcome.origin, outcome.memory, &verdict, obeyed).await?;
     if releases {
         // Consent was withdrawn, or what was cut off is at its end: nothing is left to do when the resource goes.
         stored.release().await?;
@@ -209,15 +209,6 @@ async fn look_after<K: Kind>(
         Reason::Ready => Next::Settling,
         reason => Next::Retry(reason),
     })
-}
-
-/// The name without its noun: what the printer column shows.
-fn short_name(described: &str) -> String {
-    described
-        .strip_prefix("rights of ")
-        .or(described.split_once(' ').map(|(_, name)| name))
-        .unwrap_or(described)
-        .to_owned()
 }
 
 /// Takes the object for the resource, or says why nothing is done for it whatever its server says.

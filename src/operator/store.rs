@@ -11,7 +11,7 @@ use kube::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 
-use super::context::{Context, kind_of};
+use super::{context::Context, events::kind_of};
 use crate::{
     core::{Origin, Status},
     kinds::{Declaration, Kind},

@@ -57,6 +57,7 @@ impl Kind for Collection {
     type Action = plan::Action;
 
     const NAME: &'static str = "ArangoCollection";
+    const NOUN: &'static str = "collection";
     const HOLDS_DATA: bool = true;
     const RULES: &'static [Rule] = crd::RULES;
 
@@ -75,8 +76,8 @@ impl Kind for Collection {
         format!("collection/{}/{}", desired.database, desired.name)
     }
 
-    fn describe(desired: &plan::Desired) -> String {
-        format!("collection {}/{}", desired.database, desired.name)
+    fn title(desired: &plan::Desired) -> String {
+        format!("{}/{}", desired.database, desired.name)
     }
 
     fn writes_to(_: &plan::Desired) -> Option<&UserName> {

@@ -11,12 +11,12 @@ use kube::{Api, api::PostParams};
 use serde_json::{Value, json};
 
 use crate::{
-    GROUP, beyond,
     helm::{Helm, all_values, chart, object, objects, values},
+    life::{manifest, whole_life},
     machine::{Machine, Right, eventually, repository},
-    manifest,
     prometheus_operator::definition,
-    rights, rights_are_exactly_what_is_used, rights_everywhere, stop, whole_life,
+    rights::{GROUP, beyond, rights, rights_are_exactly_what_is_used, rights_everywhere},
+    stop,
 };
 
 /// The release, its namespace, and what it installs.

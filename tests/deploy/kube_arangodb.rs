@@ -6,9 +6,10 @@ use arango_operator::stand_in::{Options, StandIn};
 use serde_json::json;
 
 use crate::{
-    KUBE_ARANGODB, LEASE,
+    life::ready,
     machine::{Machine, Operator, Right, eventually, repository, used},
-    ready, rights, rights_everywhere, rights_of, stop,
+    rights::{KUBE_ARANGODB, LEASE, rights, rights_everywhere, rights_of},
+    stop,
 };
 
 const NAMESPACE: &str = "shop";

@@ -5,11 +5,11 @@ use arango_operator::{
     arango::Route,
     operator::{
         context::Context,
-        index::Id,
         kube_arangodb::{
             self,
             maintenance::{SwitchError, switch},
         },
+        watching::index::Id,
     },
     stand_in::Options,
 };

@@ -98,3 +98,13 @@ async fn the_older_word_for_the_format_for_people_still_works() {
     world.start_operator().await;
     assert!(world.log().contains("INFO arango_operator::operator: caches are synced"), "{}", world.log());
 }
+
+#[cfg(not(feature = "otlp"))]
+#[test]
+fn traces_are_refused_by_a_program_that_is_built_without_them() {
+    let mut run = std::process::Command::new(env!("CARGO_BIN_EXE_arango-operator"));
+    let output = run.env_clear().args(["run", "--otlp-endpoint", "http://127.0.0.1:4318"]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("--otlp-endpoint") && said.contains("--features otlp"), "{said}");
+}

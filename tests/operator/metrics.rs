@@ -101,7 +101,7 @@ async fn every_metric_is_documented_appears_and_counts_what_was_done() {
     is("objects", &[("kind", "ArangoCluster"), ("ready", "True"), ("reason", "Ready")], 1.0);
     is("build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
     let cluster = format!("{}/prod", world.namespace);
-    let age = number(&samples, "snapshot_age_seconds", &[("cluster", &cluster)]).unwrap();
+    let age = number(&samples, "snapshot_age_seconds", &[("arangocluster", &cluster)]).unwrap();
     assert!((0.0..30.0).contains(&age), "{age}");
 
     let documented: BTreeMap<_, BTreeSet<_>> = all()

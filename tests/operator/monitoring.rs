@@ -283,7 +283,7 @@ fn the_dashboard_keeps_to_grafanas_conventions() {
     assert_eq!(dashboard["uid"], "arango-operator", "links stay good");
     let variables: Vec<_> =
         dashboard["templating"]["list"].as_array().unwrap().iter().map(|one| text(one, "name")).collect();
-    assert_eq!(variables, ["datasource", "namespace", "job", "cluster"]);
+    assert_eq!(variables, ["datasource", "namespace", "job", "arangocluster"]);
     let (mut ids, mut titles, mut taken) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     let units = ["none", "s", "reqps", "ops", "wps", "bytes", "percentunit", "dateTimeAsIso"];
     for panel in panels(&dashboard) {
@@ -310,7 +310,7 @@ fn the_dashboard_keeps_to_grafanas_conventions() {
             // Of an installation that is not chosen nothing is shown.
             assert!(query.contains("namespace=~\"$namespace\",job=~\"$job\""), "{title}: {query}");
             assert!(
-                query.contains("by (") || !text(target, "legendFormat").contains("{{cluster}}"),
+                query.contains("by (") || !text(target, "legendFormat").contains("{{arangocluster}}"),
                 "{title}"
             );
         }

@@ -55,8 +55,7 @@ impl Operator {
             // Nothing of whoever runs the tests may change how it behaves.
             .env_clear()
             .env("KUBECONFIG", kubeconfig)
-            // Each test has its own Lease, with time for a machine that is busy. Flags overrule it.
-            .env("ARANGO_OPERATOR_LEASE_NAMESPACE", namespaces.first().copied().unwrap_or("default"))
+            // Time for a machine that is busy. Flags overrule it.
             .env("ARANGO_OPERATOR_LEASE_DURATION", "60s")
             .envs(environment.iter().map(|(variable, value)| (variable, value)))
             .stdin(Stdio::null())

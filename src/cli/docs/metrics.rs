@@ -9,9 +9,9 @@ pub const LABELS: &[(&str, &[&str])] = &[
     ("arangodb_request_duration_seconds", &["coordinator"]),
     ("arangodb_requests", &["coordinator", "status"]),
     ("build", &["version"]),
-    ("comparison_interval_seconds", &["cluster"]),
-    ("coordinator_reachable", &["cluster", "coordinator"]),
-    ("deployment_changed", &["cluster"]),
+    ("comparison_interval_seconds", &["arangocluster"]),
+    ("coordinator_reachable", &["arangocluster", "coordinator"]),
+    ("deployment_changed", &["arangocluster"]),
     ("drift_found", &["kind"]),
     ("drift_repaired", &["kind"]),
     ("kubernetes_writes", &["kind", "what"]),
@@ -21,13 +21,13 @@ pub const LABELS: &[(&str, &[&str])] = &[
     ("queue_depth", &["kind"]),
     ("reconcile_duration_seconds", &["kind"]),
     ("reconciles", &["kind", "reason"]),
-    ("snapshot_age_seconds", &["cluster"]),
+    ("snapshot_age_seconds", &["arangocluster"]),
     ("unmanaged", &["kind"]),
 ];
 
 /// What each label says.
 const MEANINGS: &[(&str, &str)] = &[
-    ("cluster", "an ArangoCluster, as namespace/name"),
+    ("arangocluster", "an ArangoCluster, as namespace/name"),
     ("coordinator", "an endpoint of an ArangoCluster; dropped when no ArangoCluster has it any more"),
     ("kind", "a kind of resource: `ArangoCluster`, `ArangoDatabase`, `ArangoUser`, `ArangoPermission`"),
     ("ready", "`True`, `False` or `Unknown`"),

@@ -80,6 +80,7 @@ impl Kind for Database {
     type Action = plan::Action;
 
     const NAME: &'static str = "ArangoDatabase";
+    const NOUN: &'static str = "database";
     const HOLDS_DATA: bool = true;
     const RULES: &'static [Rule] = crd::RULES;
 
@@ -98,8 +99,8 @@ impl Kind for Database {
         object(&desired.name)
     }
 
-    fn describe(desired: &plan::Desired) -> String {
-        format!("database {}", desired.name)
+    fn title(desired: &plan::Desired) -> String {
+        desired.name.to_string()
     }
 
     fn writes_to(_: &plan::Desired) -> Option<&UserName> {

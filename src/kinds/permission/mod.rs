@@ -127,6 +127,7 @@ impl Kind for Permission {
     type Action = plan::Action;
 
     const NAME: &'static str = "ArangoPermission";
+    const NOUN: &'static str = "permission of";
     const RULES: &'static [Rule] = crd::RULES;
 
     fn place(resource: &ArangoPermission) -> Place {
@@ -164,8 +165,8 @@ impl Kind for Permission {
         object(&desired.database, &desired.user)
     }
 
-    fn describe(desired: &Desired) -> String {
-        format!("rights of {} on {}", desired.user, desired.database)
+    fn title(desired: &Desired) -> String {
+        format!("{} on {}", desired.user, desired.database)
     }
 
     fn writes_to(desired: &Desired) -> Option<&UserName> {

@@ -76,6 +76,7 @@ impl Kind for User {
     type Action = plan::Action;
 
     const NAME: &'static str = "ArangoUser";
+    const NOUN: &'static str = "user";
     const RULES: &'static [Rule] = crd::RULES;
 
     fn place(resource: &ArangoUser) -> Place {
@@ -95,8 +96,8 @@ impl Kind for User {
         object(&desired.name)
     }
 
-    fn describe(desired: &plan::Desired) -> String {
-        format!("user {}", desired.name)
+    fn title(desired: &plan::Desired) -> String {
+        desired.name.to_string()
     }
 
     fn writes_to(desired: &plan::Desired) -> Option<&UserName> {

@@ -234,7 +234,7 @@ async fn look(
         }
         Ok(Err(error)) if context.is_stopping() => {
             debug!(cluster = %resource.id, %error, "left to the next one");
-            (metrics::KUBERNETES_ERROR, None)
+            return Ok(Action::await_change());
         }
         Ok(Err(error)) => {
             warn!(kind = KIND, resource = %resource.id, %error, "pass failed; trying again");

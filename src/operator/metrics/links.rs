@@ -15,12 +15,12 @@ use crate::{
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ClusterLabels {
-    cluster: String,
+    arangocluster: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CoordinatorLabels {
-    cluster: String,
+    arangocluster: String,
     coordinator: String,
 }
 
@@ -73,8 +73,8 @@ impl Links {
 
     /// Takes those of one connection.
     pub fn take(&self, id: &Id, connected: &Connected, paused: bool) {
-        let cluster = id.to_string();
-        let labels = ClusterLabels { cluster: cluster.clone() };
+        let arangocluster = id.to_string();
+        let labels = ClusterLabels { arangocluster: arangocluster.clone() };
         if !paused {
             self.ages.get_or_create(&labels).set(connected.compared_at().elapsed().as_secs_f64());
         }
@@ -82,8 +82,10 @@ impl Links {
         let is_other = connected.server.standing().is_some_and(|standing| !Standing::is_accepted(&standing));
         self.changed.get_or_create(&labels).set(is_other.into());
         for state in connected.coordinators() {
-            let labels =
-                CoordinatorLabels { cluster: cluster.clone(), coordinator: state.endpoint.to_string() };
+            let labels = CoordinatorLabels {
+                arangocluster: arangocluster.clone(),
+                coordinator: state.endpoint.to_string(),
+            };
             self.reachable.get_or_create(&labels).set(state.reachable.into());
         }
     }
