@@ -6,6 +6,7 @@ pub mod connections;
 pub mod deployments;
 pub mod elsewhere;
 pub mod inspect;
+mod leave;
 mod own_password;
 pub mod reach;
 
@@ -29,8 +30,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span, debug, debug_span, field, info, warn};
 
 use self::{
-    connections::{Connected, KIND, ask, disconnect, establish, key},
+    connections::{Connected, KIND, disconnect, establish, key},
     inspect::{Inspected, coordinators, inspect},
+    leave::leave,
     own_password::ask_or_catch_up,
     reach::needs,
 };
@@ -43,7 +45,7 @@ use super::{
         Stand, Turn,
         hands::{claim, left_alone, may_stand},
     },
-    maintenance::{end_maintenance, look_after},
+    maintenance::look_after,
     metrics,
     store::{StoreError, Stored, now},
     tell::call_for_a_person_about,
@@ -74,11 +76,6 @@ const RETRY_MAX: Duration = Duration::from_secs(30);
 /// Passes at the same time: each has a few requests to one deployment.
 const CONCURRENCY: u16 = 16;
 
-/// An ArangoCluster that is being deleted stays at least this long if others use it: `kubectl delete -f` and a
-/// namespace's end delete the cluster first and its users a moment later.
-const LINGER: Duration = Duration::from_secs(5);
-/// An ArangoCluster that is being deleted stays at most this long; what can't be removed by then is left behind.
-const LINGER_MAX: Duration = Duration::from_secs(60);
 /// How often it is looked whether an ArangoCluster that is being deleted is still needed.
 const LINGER_LOOK: Duration = Duration::from_millis(300);
 
@@ -371,46 +368,6 @@ async fn pass(
         context.wake(&key(&resource.id));
     }
     Ok((verdict.reason, again))
-}
-
-/// An ArangoCluster that is being deleted: lets go once nothing waits to be deleted through it. Tells whether it did.
-async fn leave(context: &Arc<Context>, resource: &Ref, cluster: &ArangoCluster) -> Result<bool, StoreError> {
-    let mut stored = Stored::new(context, cluster.clone());
-    if !stored.has_finalizer() {
-        return Ok(true);
-    }
-    if context.connection(&resource.id).is_none() {
-        // Started while it was on its way out: its own state says whether it can still serve.
-        let established = establish(context, resource, cluster).await;
-        if context.tried(&resource.id) {
-            // Whoever waited for this look has something to say now.
-            context.wake(&key(&resource.id));
-        }
-        if let Err(hold) = established {
-            debug!(cluster = %resource.id, %hold, "can't serve while being deleted");
-        }
-    }
-    if let Some(connected) = context.connection(&resource.id)
-        && connected.server.standing().is_none()
-    {
-        let told = ask(&connected, false).await;
-        if !matches!(may_stand(context, resource, &connected, &told), Stand::Held(_)) {
-            deployments::learn(context, &resource.id, cluster, &connected, &told);
-        }
-    }
-    let switches = end_maintenance(context, resource, cluster, &mut stored).await?;
-    let users = context.index.lock().needing(&key(&resource.id));
-    let waits = users.iter().any(|user| context.find(user.kind, &user.id).is_some_and(|found| found.leaving));
-    let gone = cluster.metadata.deletion_timestamp.as_ref().map_or(LINGER_MAX, |at| {
-        let seconds = jiff::Timestamp::now().as_second() - at.0.as_second();
-        Duration::from_secs(u64::try_from(seconds).unwrap_or_default())
-    });
-    let stays = gone < LINGER_MAX && (switches || waits || (!users.is_empty() && gone < LINGER));
-    if stays {
-        return Ok(false);
-    }
-    stored.release().await?;
-    Ok(true)
 }
 
 /// What is said of the connection.

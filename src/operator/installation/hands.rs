@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use kube::{Api, runtime::events::EventType};
+use tracing::warn;
 
 use crate::{
     arango,
@@ -49,7 +50,15 @@ pub async fn claim(
     stored.is_final = true;
     let before = stored.resource.status.clone().unwrap_or_default();
     let installation = Some(context.installation.name.clone());
-    stored.write_status(ClusterStatus { installation, deployment, ..before }).await
+    stored.write_status(ClusterStatus { installation, deployment, ..before }).await?;
+    if stored.resource.status.as_ref().is_none_or(|status| status.installation.is_none()) {
+        warn!(
+            cluster = %id_of(&stored.resource),
+            "the resource definitions in Kubernetes are older than this program and have no status.installation: upgrade \
+             them, nothing connects before"
+        );
+    }
+    Ok(())
 }
 
 /// Whether the ArangoCluster of a resource is really missing, so that anybody may say so. Asked of the API server itself: it may
