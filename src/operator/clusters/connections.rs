@@ -158,6 +158,11 @@ impl Connected {
         of_endpoints(coordinators.iter().map(|state| (state.endpoint.host(), state.endpoint.port())))
     }
 
+    /// The deployment is to be asked about itself again, however lately it has told.
+    pub fn doubt(&self) {
+        self.doubted.store(true, Ordering::Relaxed);
+    }
+
     /// Somebody was refused, or got no answer: the ArangoCluster is looked at. Once for many.
     pub fn suspect(&self, context: &Context) {
         if !self.doubted.swap(true, Ordering::Relaxed) {

@@ -49,7 +49,7 @@ pub(super) async fn leave(
         && connected.server.standing().is_none()
     {
         let told = ask(&connected, false).await;
-        if !matches!(may_stand(context, resource, &connected, &told), Stand::Held(_)) {
+        if !matches!(may_stand(context, &resource.id, &connected, &told), Stand::Held(_)) {
             deployments::learn(context, &resource.id, cluster, &connected, &told);
         }
     }

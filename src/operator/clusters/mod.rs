@@ -42,8 +42,8 @@ use super::{
     context::Context,
     controller::asked,
     installation::{
-        Stand, Turn,
-        hands::{claim, left_alone, may_stand},
+        Turn,
+        hands::{left_alone, take_up},
     },
     maintenance::look_after,
     metrics,
@@ -195,7 +195,7 @@ async fn reconcile(
     let Turn::Ours(ends) = context.installation.turn(&resource.id) else {
         return Ok(Action::await_change());
     };
-    let looked = ends.run_until_cancelled(look(&context, &resource, cluster)).await;
+    let looked = ends.run_until_cancelled(Box::pin(look(&context, &resource, cluster))).await;
     looked.unwrap_or_else(|| Ok(Action::await_change()))
 }
 
@@ -294,32 +294,19 @@ async fn pass(
             let (connected, told, hold) =
                 ask_or_catch_up(context, resource, cluster, Arc::clone(connected), was_ready).await;
             let connected = &connected;
-            let held = match may_stand(context, resource, connected, &told) {
-                Stand::Claim => {
-                    // The watch wakes it when it shows that.
-                    let deployment = told.ok().flatten().and_then(|told| deployments::of(cluster, &told));
-                    claim(context, &mut stored, deployment).await?;
-                    return Ok((Reason::Pending, None));
-                }
-                Stand::Go => {
-                    deployments::learn(context, &resource.id, cluster, connected, &told);
-                    None
-                }
-                Stand::Held(hold) => Some(hold),
+            let Some(taken) = take_up(context, &mut stored, cluster, connected, &told).await? else {
+                return Ok((Reason::Pending, None));
             };
-            let is_held = held.is_some();
-            let hold = hold.or(held);
+            let is_taken = taken.is_some();
+            let hold = hold.or(taken);
             standing = connected.server.standing();
             let probed = matches!(told, Ok(Some(_)));
             let found = told.as_ref().ok().and_then(Option::as_ref).map(|told| told.deployment.clone());
-            if is_held {
-                status.installation = None;
-            } else {
-                if standing.is_some() {
-                    status.installation = Some(context.installation.name.clone());
-                }
+            if !is_taken {
                 status.deployment = deployments::write(found.or(status.deployment), standing.as_ref());
             }
+            status.installation =
+                context.installation.signs(is_taken, standing.is_some(), status.installation);
             let judged = match hold {
                 Some(hold) => hold.into(),
                 None => judge(told.map(|_| ()), &connected.coordinators(), connected),

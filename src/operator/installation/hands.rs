@@ -7,11 +7,12 @@ use tracing::warn;
 
 use crate::{
     arango,
+    core::Hold,
     kinds::cluster::crd::{ArangoCluster, ClusterStatus, Deployment},
     operator::{
         clusters::{
             connections::{Connected, KIND, disconnect, key},
-            deployments::Told,
+            deployments::{self, Told},
         },
         context::Context,
         installation::{Change, Stand},
@@ -41,8 +42,33 @@ pub async fn left_alone(context: &Context, id: &Id, cluster: &ArangoCluster) -> 
     installation.settles(id).map(Some)
 }
 
+/// Takes up the deployment that was asked, unless another installation has it: then why nothing is done there. Nothing if it has to
+/// be claimed first: the watch wakes the ArangoCluster when it shows the claim.
+pub async fn take_up(
+    context: &Context,
+    stored: &mut Stored<'_, ArangoCluster>,
+    cluster: &ArangoCluster,
+    connected: &Connected,
+    told: &Result<Option<Told>, arango::Error>,
+) -> Result<Option<Option<Hold>>, StoreError> {
+    let id = id_of(cluster);
+    match may_stand(context, &id, connected, told) {
+        Stand::Go => {
+            deployments::learn(context, &id, cluster, connected, told);
+            Ok(Some(None))
+        }
+        Stand::Held(hold) => Ok(Some(Some(hold))),
+        Stand::Claim => {
+            connected.doubt();
+            let told = told.as_ref().ok().and_then(Option::as_ref);
+            claim(context, stored, told.and_then(|told| deployments::of(cluster, told))).await?;
+            Ok(None)
+        }
+    }
+}
+
 /// Writes into the status who looks after which deployment. Nobody acts before the watch has shown it.
-pub async fn claim(
+async fn claim(
     context: &Context,
     stored: &mut Stored<'_, ArangoCluster>,
     deployment: Option<Deployment>,
@@ -72,19 +98,19 @@ pub async fn is_missing(context: &Context, cluster: &Id) -> Result<bool, kube::E
 /// more, and who waits for that is told.
 pub fn may_stand(
     context: &Context,
-    resource: &Ref,
+    cluster: &Id,
     connected: &Connected,
     told: &Result<Option<Told>, arango::Error>,
 ) -> Stand {
     let Ok(Some(told)) = told else { return Stand::Go };
     let acts = connected.server.standing().is_some();
-    let stand = context.installation.stand(&resource.id, &told.id, acts);
+    let stand = context.installation.stand(cluster, &told.id, acts);
     if let Stand::Held(hold) = &stand {
         if acts {
-            disconnect(context, &resource.id);
+            disconnect(context, cluster);
         }
         if connected.failed(Some(hold.clone())) {
-            context.wake(&key(&resource.id));
+            context.wake(&key(cluster));
         }
     }
     stand

@@ -244,6 +244,14 @@ impl Installation {
         Stand::Claim
     }
 
+    /// Whom the status is to name. `taken`: another installation has the deployment; `acts`: it is known which one it is.
+    pub fn signs(&self, taken: bool, acts: bool, before: Option<String>) -> Option<String> {
+        if taken {
+            return None;
+        }
+        if acts { Some(self.name.clone()) } else { before }
+    }
+
     /// Whether there is no such ArangoCluster, as far as is known, and several installations would have to say so.
     pub fn misses(&self, cluster: &Id) -> bool {
         self.selector.is_some() && !self.clusters.read().contains_key(cluster)
@@ -254,17 +262,13 @@ impl Installation {
         let mut clusters = self.clusters.write();
         let entry =
             clusters.get_mut(cluster).filter(|entry| entry.is_there && entry.whose == Whose::Yielded)?;
-        match YIELDS_FOR.checked_sub(entry.since.elapsed()).filter(|left| !left.is_zero()) {
-            Some(left) => {
-                let said = std::mem::replace(&mut entry.said, true);
-                Some((left, said, entry.by.clone().unwrap_or_default()))
-            }
-            None => {
-                (entry.whose, entry.since, entry.said) = (Whose::Ours, Instant::now(), false);
-                entry.ends = CancellationToken::new();
-                None
-            }
-        }
+        let Some(left) = YIELDS_FOR.checked_sub(entry.since.elapsed()).filter(|left| !left.is_zero()) else {
+            (entry.whose, entry.since, entry.said) = (Whose::Ours, Instant::now(), false);
+            entry.ends = CancellationToken::new();
+            return None;
+        };
+        let said = std::mem::replace(&mut entry.said, true);
+        Some((left, said, entry.by.clone().unwrap_or_default()))
     }
 }
 
