@@ -54,6 +54,10 @@ argocd:
 traces:
     .ci/run traces
 
+# each parser takes a minute of what nobody meant
+fuzz:
+    .ci/run fuzz
+
 # the Dockerfile's last stage is built, and the operator works in it
 image:
     .ci/run image

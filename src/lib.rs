@@ -6,6 +6,7 @@ pub mod arango; // the ArangoDB client: requests, coordinator pool, login
 pub mod cli; // one file per command
 pub mod control_plane; // a real etcd and kube-apiserver as child processes, for the demo and the tests
 pub mod core; // pure: names, plans, policies, decisions
+pub mod crash; // where tests kill the process; nothing in a release build
 pub mod kinds; // one folder per resource kind
 pub mod operator; // the flow with Kubernetes around it
 pub mod reconcile; // the one flow: desired, observe, plan, allow, execute, outcome. Read this first

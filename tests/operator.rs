@@ -22,12 +22,14 @@ mod operator {
     mod complaints;
     mod connection;
     mod crash;
+    mod crash_points;
     mod delegated;
     mod deletion;
     mod distrust;
     mod effective;
     mod encrypted;
     mod extra;
+    mod fairness;
     mod identity;
     mod if_empty;
     mod interrupted;
@@ -52,5 +54,6 @@ mod operator {
     mod several;
     mod superuser;
     mod undeclared;
+    mod upgrade;
     mod waiting;
 }

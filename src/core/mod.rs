@@ -20,6 +20,7 @@ pub mod maintenance;
 pub mod name;
 pub mod plan;
 pub mod policy;
+pub mod queue;
 pub mod rights;
 pub mod selector;
 pub mod template;

@@ -185,7 +185,8 @@ fn value(inside: &str) -> Option<Part> {
 
 fn unknown(inside: &str) -> String {
     let names: Vec<_> = Variable::ALL.iter().map(|variable| variable.name()).collect();
-    let shown: String = inside.chars().take(SHOWN).collect();
+    // Escaped: a status is shown in terminals.
+    let shown: String = inside.chars().take(SHOWN).flat_map(char::escape_debug).collect();
     let more = if inside.chars().nth(SHOWN).is_some() { "…" } else { "" };
     format!(
         "$({shown}{more}) is not known; the names are {}, each also with |url or |json behind it",

@@ -77,7 +77,7 @@ pub struct Context {
     pub installation: Installation,
     /// Reverse look-ups.
     pub index: Mutex<Index>,
-    /// Queues of resources to be looked at.
+    /// The queue of resources to be looked at.
     pub wakes: Wakes,
     /// The connections, by ArangoCluster.
     pub connections: RwLock<HashMap<Id, Arc<Connected>>>,
@@ -256,10 +256,16 @@ impl Context {
         }
     }
 
-    /// Asks for a look at everybody who needs this.
+    /// Asks for a look at everybody who needs this. What concerns all who use an ArangoCluster, or all of a namespace, comes
+    /// after what changed.
     pub fn wake(&self, key: &Key) {
         let needing = self.index.lock().needing(key);
-        self.wakes.wake(needing);
+        match key {
+            Key::Resource(Ref { kind: super::clusters::connections::KIND, .. }) | Key::Namespace(_) => {
+                self.wakes.compare(needing);
+            }
+            _ => self.wakes.wake(needing),
+        }
     }
 
     /// The cache of one kind has seen all there is. (kube's own `wait_until_ready` wakes only one of several waiters.)
@@ -331,6 +337,7 @@ impl Context {
     /// Forgets a resource that is gone.
     pub fn forget(&self, resource: &Ref) {
         self.leave_alone(resource);
+        self.wakes.forget(resource);
         let mut index = self.index.lock();
         if let Some(thing) = index.remove(resource) {
             self.count_again(&thing);

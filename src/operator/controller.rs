@@ -1,21 +1,21 @@
-//! One controller for every kind that declares something on a server: watch, queue, pass, status.
+//! One controller for every kind that declares something on a server: watch, pass, status. The queue is one for all kinds
+//! (`watching::wake`, `turns`).
 
 use std::{sync::Arc, time::Duration};
 
-use futures::{StreamExt, TryStreamExt, future, stream::BoxStream};
+use futures::{FutureExt, StreamExt, future};
 use kube::{
     Resource, ResourceExt,
     core::object::HasStatus,
     runtime::{
         PredicateConfig, WatchStreamExt,
-        controller::{self, Action, Controller},
         reflector::{self, ObjectRef, Store, store::Writer},
-        watcher::{self, Event},
+        watcher::Event,
     },
 };
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, debug, debug_span, field, info, warn};
+use tracing::{Instrument, debug, debug_span, field, warn};
 
 use super::{
     context::Context,
@@ -23,21 +23,22 @@ use super::{
     metrics,
     pass::{self, Next},
     store::StoreError,
+    turns::Pass,
     watching::{
         index::{Entry, Id, Key, Ref, id_of},
         streams::{known_in, watch},
+        wake::Again,
         written::Written,
     },
 };
 use crate::{
-    core::backoff,
+    core::{
+        backoff,
+        queue::{Lane, Urgency},
+    },
     kinds::{Kind, Need},
     reconcile::snapshot::SETTLING,
 };
-
-/// Passes of one kind at the same time. Requests to a server are bounded by its own limit, so this only bounds
-/// memory and the writes to Kubernetes under way; 32 keeps an API server on the same two cores busy.
-const CONCURRENCY: u16 = 32;
 
 /// Longest time of one pass: two requests of the longest usual timeout, and as much again. The Kubernetes client
 /// alone would repeat for minutes.
@@ -116,9 +117,11 @@ pub fn index<K: Kind>(context: &Context, resource: &K::Resource, desired: Option
     if cluster.namespace != *namespace {
         needs.push(Key::Namespace(namespace.clone()));
     }
+    let lane = Lane { cluster: cluster.clone(), namespace: Some(Arc::clone(namespace)) };
     let declares = desired.map(|desired| Key::Object(cluster, K::object(desired)));
     let remembers = resource.status().and_then(|status| status.deployment.as_deref().map(Into::into));
     let resource = Ref { kind: K::NAME, id };
+    context.wakes.place(&resource, lane);
     let left = context.index.lock().set(&resource, Entry { needs, declares, remembers });
     // Whoever still declares what this one no longer does is next in line.
     context.wakes.wake(left);
@@ -145,98 +148,101 @@ pub(super) fn asked<K: kube::Resource>(resource: &K) -> Option<u64> {
     Some(hasher.finish())
 }
 
-/// The watch of one kind: fills the cache, keeps the index, and yields what asks for a pass.
-fn events<K: Kind>(
-    context: &Arc<Context>,
+/// How urgent a look is that a watch asks for. What is there at a start and was in order before is only compared.
+fn urgency<K: Kind>(context: &Context, resource: &K::Resource) -> Urgency {
+    let generation = resource.meta().generation.unwrap_or_default();
+    let was_ready = resource.status().is_some_and(|status| status.was_ready(generation));
+    let leaves = resource.meta().deletion_timestamp.is_some();
+    if *context.synced.borrow() || !was_ready || leaves { Urgency::Change } else { Urgency::Comparison }
+}
+
+/// Starts the watch of one kind, which fills the cache, keeps the index, and asks for passes until it is told to stop; and
+/// tells how a pass is made.
+pub fn start<K: Kind>(context: &Arc<Context>, watched: Watched<K>, stop: CancellationToken) -> Pass {
+    let Watched { store, writer } = watched;
+    let written = Arc::<Written<K::Resource>>::default();
+    let follow = follow::<K>(Arc::clone(context), writer, Arc::clone(&written));
+    tokio::spawn(stop.run_until_cancelled_owned(follow));
+    let shared = Arc::new(KindContext::<K> { context: Arc::clone(context), store, written });
+    Box::new(move |resource, asked| reconcile::<K>(Arc::clone(&shared), resource, asked).boxed())
+}
+
+async fn follow<K: Kind>(
+    context: Arc<Context>,
     writer: Writer<K::Resource>,
     written: Arc<Written<K::Resource>>,
-) -> BoxStream<'static, Result<K::Resource, watcher::Error>> {
-    let watched = watch(context, known_in(writer.as_reader()));
-    let (context, triggered) = (Arc::clone(context), Arc::clone(context));
-    watched
+) {
+    let seen = |event: &Result<Event<K::Resource>, _>| match event {
+        Ok(Event::Apply(resource) | Event::InitApply(resource)) => {
+            let resource_ref = Ref { kind: K::NAME, id: id_of(resource) };
+            written.seen(resource);
+            let is_new = context.last_checked(&resource_ref).is_none();
+            index_now::<K>(&context, resource);
+            if is_new {
+                context.wake(&Key::Resource(resource_ref));
+            }
+        }
+        Ok(Event::Delete(resource)) => {
+            let id = id_of(resource);
+            written.forget(&id);
+            context.forget(&Ref { kind: K::NAME, id });
+        }
+        Ok(Event::InitDone) => {
+            for gone in context.forget_absent(K::NAME) {
+                written.forget(&gone.id);
+            }
+            context.cache_is_filled(K::NAME);
+        }
+        Ok(Event::Init) => {}
+        Err(error) => warn!(kind = K::NAME, %error, "the watch failed; trying again"),
+    };
+    watch(&context, known_in(writer.as_reader()))
         // Half of an object's metadata, and nobody reads it here.
         .modify(|resource: &mut K::Resource| resource.managed_fields_mut().clear())
         .reflect(writer)
-        .inspect(move |event| match event {
-            Ok(Event::Apply(resource) | Event::InitApply(resource)) => {
-                let resource_ref = Ref { kind: K::NAME, id: id_of(resource) };
-                written.seen(resource);
-                let is_new = context.last_checked(&resource_ref).is_none();
-                index_now::<K>(&context, resource);
-                if is_new {
-                    context.wake(&Key::Resource(resource_ref));
-                }
-            }
-            Ok(Event::Delete(resource)) => {
-                let id = id_of(resource);
-                written.forget(&id);
-                context.forget(&Ref { kind: K::NAME, id });
-            }
-            Ok(Event::InitDone) => {
-                for gone in context.forget_absent(K::NAME) {
-                    written.forget(&gone.id);
-                }
-                context.cache_is_filled(K::NAME);
-            }
-            Ok(Event::Init) => {}
-            Err(error) => warn!(kind = K::NAME, %error, "the watch failed; trying again"),
-        })
+        .inspect(seen)
         .applied_objects()
         .predicate_filter(asked, PredicateConfig::default())
-        .inspect_ok(move |resource| triggered.wakes.asked(K::NAME, id_of(resource)))
-        .boxed()
-}
-
-/// Runs the controller of one kind until it is told to stop and its passes have ended.
-pub async fn run<K: Kind>(context: Arc<Context>, watched: Watched<K>, stop: CancellationToken) {
-    let Watched { store, writer } = watched;
-    let written = Arc::<Written<K::Resource>>::default();
-    let trigger = events::<K>(&context, writer, Arc::clone(&written));
-    let wakes = context.wakes.stream(K::NAME);
-    let shared = Arc::new(KindContext::<K> { context: Arc::clone(&context), store: store.clone(), written });
-    Controller::for_stream(trigger, store)
-        .with_config(controller::Config::default().concurrency(CONCURRENCY))
-        .reconcile_on(wakes)
-        .graceful_shutdown_on(stop.cancelled_owned())
-        .run(reconcile::<K>, |_, error, _| on_error(error), shared)
-        .for_each(|result| {
-            if let Err(error) = result {
-                debug!(kind = K::NAME, %error, "controller");
+        .for_each(|resource| {
+            if let Ok(resource) = resource {
+                let urgency = urgency::<K>(&context, &resource);
+                context.wakes.asked(Ref { kind: K::NAME, id: id_of(&resource) }, urgency);
             }
             future::ready(())
         })
         .await;
-    info!(kind = K::NAME, "controller stopped");
 }
 
 /// One pass, with a limit.
 async fn reconcile<K: Kind>(
-    resource: Arc<K::Resource>,
     shared: Arc<KindContext<K>>,
-) -> Result<Action, StoreError> {
+    resource_ref: Ref,
+    asked: Option<std::time::Instant>,
+) -> Again {
     let context = &shared.context;
-    context.wait_for_turn().await;
-    if context.is_stopping() {
-        return Ok(Action::await_change());
-    }
-    let resource_ref = Ref { kind: K::NAME, id: id_of(&*resource) };
-    let asked = context.wakes.begun(&resource_ref);
     let started = Instant::now();
     let Some(resource) = shared.latest(&resource_ref.id) else {
         // Gone since the pass was asked for: what it was is no reason to do anything.
         context.succeeded(&resource_ref);
-        return Ok(Action::await_change());
+        return None;
     };
-    let Some(ends) = may_act::<K>(context, &resource).await else {
-        context.leave_alone(&resource_ref);
-        return Ok(Action::await_change());
+    let ends = match may_act::<K>(context, &resource).await {
+        Ok(Some(ends)) => ends,
+        Ok(None) => {
+            context.leave_alone(&resource_ref);
+            return None;
+        }
+        Err(error) => {
+            debug!(kind = K::NAME, resource = %resource_ref.id, %error, "could not look for the ArangoCluster");
+            return Next::Retry(crate::core::Reason::Retry).again(context, &resource_ref);
+        }
     };
     let Id { namespace, name } = &resource_ref.id;
     let span = debug_span!("pass", kind = K::NAME, %namespace, object = %name, reason = field::Empty);
     let pass = pass::pass::<K>(&shared, &resource_ref, &resource, asked).instrument(span.clone());
     let Some(result) = ends.run_until_cancelled(timeout(DEADLINE, pass)).await else {
         context.leave_alone(&resource_ref);
-        return Ok(Action::await_change());
+        return None;
     };
     let passed = |reason| {
         span.record("reason", reason);
@@ -266,52 +272,47 @@ async fn reconcile<K: Kind>(
             Next::Retry(crate::core::Reason::Retry)
         }
     };
-    Ok(next.action(context, &resource_ref))
+    next.again(context, &resource_ref)
 }
 
 /// Whether the ArangoCluster of a resource is this installation's, or nobody's: then until when.
-async fn may_act<K: Kind>(context: &Context, resource: &K::Resource) -> Option<CancellationToken> {
+async fn may_act<K: Kind>(
+    context: &Context,
+    resource: &K::Resource,
+) -> Result<Option<CancellationToken>, kube::Error> {
     let cluster = K::place(resource).cluster;
-    match context.installation.turn(&cluster) {
+    Ok(match context.installation.turn(&cluster) {
         Turn::Ours(ends) => Some(ends),
-        Turn::Missing if !context.installation.misses(&cluster) => Some(CancellationToken::new()),
-        Turn::Missing => match is_missing(context, &cluster).await {
-            Ok(true) => Some(CancellationToken::new()),
-            // The watch shows it in a moment, and wakes the resource.
-            Ok(false) => None,
-            Err(error) => {
-                debug!(kind = K::NAME, resource = %id_of(resource), %error, "could not look for the ArangoCluster");
-                None
-            }
-        },
         Turn::Elsewhere => None,
-    }
-}
-
-/// Errors are dealt with in [`reconcile`]; what is left is the controller's own.
-fn on_error(error: &StoreError) -> Action {
-    warn!(%error, "controller");
-    Action::requeue(RETRY)
+        // The watch shows in a moment what is there by now, and wakes the resource.
+        Turn::Missing if context.installation.misses(&cluster) && !is_missing(context, &cluster).await? => {
+            None
+        }
+        Turn::Missing => Some(CancellationToken::new()),
+    })
 }
 
 impl Next {
-    fn action(self, context: &Context, resource: &Ref) -> Action {
+    fn again(self, context: &Context, resource: &Ref) -> Again {
         let random = rand::random::<f64>();
-        let delay = match self {
+        Some(match self {
             // The deployment's own tick asks for the next comparison.
             Self::Gone | Self::InOrder => {
                 context.succeeded(resource);
-                return Action::await_change();
+                return None;
             }
-            Self::Soon => backoff::jitter(SOON, random),
+            Self::Soon => (backoff::jitter(SOON, random), Urgency::Change),
             // A little later than that, and so after it also where the jitter takes some of it away.
-            Self::Settling => SETTLING + backoff::jitter(SOON, random),
-            Self::Again => backoff::delay(context.failed(resource), AGAIN, RETRY_MAX, random),
-            Self::Denied => backoff::jitter(SLOW, random),
-            Self::Retry(reason) if reason.is_woken() => backoff::jitter(SLOW, random),
-            Self::Retry(_) => backoff::delay(context.failed(resource), RETRY, RETRY_MAX, random),
-        };
-        Action::requeue(delay)
+            Self::Settling => (SETTLING + backoff::jitter(SOON, random), Urgency::Change),
+            Self::Again => {
+                (backoff::delay(context.failed(resource), AGAIN, RETRY_MAX, random), Urgency::Change)
+            }
+            Self::Denied => (backoff::jitter(SLOW, random), Urgency::Comparison),
+            Self::Retry(reason) if reason.is_woken() => (backoff::jitter(SLOW, random), Urgency::Comparison),
+            Self::Retry(_) => {
+                (backoff::delay(context.failed(resource), RETRY, RETRY_MAX, random), Urgency::Comparison)
+            }
+        })
     }
 
     fn reason(self) -> &'static str {

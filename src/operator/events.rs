@@ -11,7 +11,10 @@ use kube::{
 };
 use tracing::warn;
 
-use crate::core::condition::cut;
+use crate::{
+    core::condition::cut,
+    crash::{self, Point},
+};
 
 /// How long publishing an Event may take: it is never waited for longer.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -47,7 +50,10 @@ impl Events {
         };
         let reference = object.object_ref(&());
         match tokio::time::timeout(TIMEOUT, self.recorder.publish(&event, &reference)).await {
-            Ok(Ok(())) => return true,
+            Ok(Ok(())) => {
+                crash::at(Point::EventTold);
+                return true;
+            }
             Ok(Err(error)) => {
                 warn!(%error, reason, object = object.name_any(), "could not publish an Event");
             }

@@ -26,6 +26,7 @@ pub mod removal;
 pub mod secrets;
 pub mod store;
 pub mod tell;
+pub mod turns;
 pub mod undeclared;
 pub mod watching;
 
@@ -42,10 +43,7 @@ use kube::{
     core::object::HasStatus,
     runtime::reflector::{ObjectRef, Store},
 };
-use tokio::{
-    task::{JoinHandle, JoinSet},
-    time::timeout,
-};
+use tokio::{task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -119,7 +117,7 @@ pub enum End {
 }
 
 /// Starts a controller.
-type Start = Box<dyn FnOnce(&mut JoinSet<()>) + Send>;
+type Start = Box<dyn FnOnce() -> turns::Pass + Send>;
 /// Enters what a cache holds into the index.
 type Fill = Box<dyn FnOnce(&Context) + Send>;
 
@@ -154,7 +152,7 @@ pub async fn run(
     listening(Addresses { health, metrics });
 
     let mut lookups: HashMap<&'static str, Find> = HashMap::new();
-    let mut starts: Vec<Start> = Vec::new();
+    let mut starts: Vec<(&'static str, Start)> = Vec::new();
     let mut index: Vec<Fill> = Vec::new();
     let mut counts: Vec<metrics::Count> = Vec::new();
     {
@@ -168,9 +166,8 @@ pub async fn run(
         ));
         lookups.insert(clusters::connections::KIND, Box::new(move |id| found(&store, id, place)));
         let (context, stop) = (Arc::clone(&context), stop.clone());
-        starts.push(Box::new(move |tasks| {
-            tasks.spawn(clusters::run(context, watched, stop));
-        }));
+        let start = Box::new(move || clusters::start(&context, watched, stop));
+        starts.push((clusters::connections::KIND, start));
     }
     for_each_kind!(K => {
         let watched = controller::Watched::<K>::default();
@@ -192,20 +189,16 @@ pub async fn run(
             }
         }));
         let (context, stop) = (Arc::clone(&context), stop.clone());
-        starts.push(Box::new(move |tasks| {
-            tasks.spawn(controller::run::<K>(context, watched, stop));
-        }));
+        starts.push((K::NAME, Box::new(move || controller::start::<K>(&context, watched, stop))));
     });
     context.set_lookups(lookups);
     context.metrics.census.count_by(counts);
 
-    let mut tasks = JoinSet::new();
     let secrets = tokio::spawn(secrets::watch(Arc::clone(&context)));
     let namespaces = tokio::spawn(access::watch(Arc::clone(&context)));
     let deployments = tokio::spawn(kube_arangodb::watch(Arc::clone(&context)));
-    for start in starts {
-        start(&mut tasks);
-    }
+    let passes = starts.into_iter().map(|(kind, start)| (kind, start())).collect();
+    let mut passes = tokio::spawn(turns::run(Arc::clone(&context), passes, stop.clone()));
     let elector = settings
         .election
         .map(|election| Elector::new(client, election, settings.identity, Arc::clone(&lead)));
@@ -229,9 +222,6 @@ pub async fn run(
 
     info!("stopping: nothing new is begun, what is under way ends");
     context.stopping.store(true, Ordering::Relaxed);
-    // Passes that wait for their turn must be let through to see that the process is stopping.
-    context.acting.send_replace(true);
-    let drained = async { while tasks.join_next().await.is_some() {} };
     let others_wait = async {
         tokio::time::sleep(HURRY).await;
         lead.begin_no_more();
@@ -239,7 +229,7 @@ pub async fn run(
     };
     tokio::select! {
         () = others_wait => {}
-        drained = timeout(DRAIN, drained) => if drained.is_err() {
+        drained = timeout(DRAIN, &mut passes) => if drained.is_err() {
             warn!(
                 "passes took longer than {}s to end and are cut off; the next start goes on from there",
                 DRAIN.as_secs()
@@ -247,6 +237,7 @@ pub async fn run(
         },
         lost = deposed(&mut elected) => return Ok(End::Deposed(lost)),
     }
+    passes.abort();
     secrets.abort();
     namespaces.abort();
     deployments.abort();

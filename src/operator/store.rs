@@ -14,6 +14,7 @@ use serde_json::json;
 use super::{context::Context, events::kind_of};
 use crate::{
     core::{Origin, Status},
+    crash::{self, Point},
     kinds::{Declaration, Kind},
     reconcile::Journal,
 };
@@ -138,7 +139,7 @@ impl<'a, R: Writable> Stored<'a, R> {
         if self.has_finalizer() {
             return Ok(());
         }
-        self.patch(|resource| {
+        self.patch(Point::FinalizerOn, |resource| {
             let mut finalizers = resource.finalizers().to_vec();
             finalizers.push(FINALIZER.to_owned());
             json!({"finalizers": finalizers})
@@ -152,7 +153,7 @@ impl<'a, R: Writable> Stored<'a, R> {
             return Ok(());
         }
         let released = self
-            .patch(|resource| {
+            .patch(Point::FinalizerOff, |resource| {
                 let left: Vec<_> = resource.finalizers().iter().filter(|f| *f != FINALIZER).collect();
                 json!({"finalizers": left})
             })
@@ -164,8 +165,12 @@ impl<'a, R: Writable> Stored<'a, R> {
         }
     }
 
-    /// Changes the metadata.
-    async fn patch(&mut self, change: impl Fn(&R) -> serde_json::Value) -> Result<(), StoreError> {
+    /// Changes the metadata. `done`: the place right behind it.
+    async fn patch(
+        &mut self,
+        done: Point,
+        change: impl Fn(&R) -> serde_json::Value,
+    ) -> Result<(), StoreError> {
         let name = self.resource.name_any();
         for _ in 0..CONFLICTS_MAX {
             let mut metadata = change(&self.resource);
@@ -174,6 +179,7 @@ impl<'a, R: Writable> Stored<'a, R> {
             let patch = Patch::Merge(json!({"metadata": metadata}));
             match self.api.patch_metadata(&name, &PatchParams::default(), &patch).await {
                 Ok(written) => {
+                    crash::at(done);
                     self.context.metrics.wrote(kind_of::<R>(), "metadata");
                     *self.resource.meta_mut() = written.metadata;
                     self.resource.meta_mut().managed_fields = None;
@@ -197,6 +203,7 @@ impl<'a, R: Writable> Stored<'a, R> {
             *resource.status_mut() = Some(status.clone());
             match self.api.replace_status(&name, &PostParams::default(), &resource).await {
                 Ok(written) => {
+                    crash::at(Point::StatusWritten);
                     self.context.metrics.wrote(kind_of::<R>(), "status");
                     self.resource = written;
                     self.resource.meta_mut().managed_fields = None;
@@ -262,7 +269,7 @@ impl<D: Declaration> Stored<'_, D> {
             let status = self.resource.status().cloned().unwrap_or_default();
             return self.write_status(Status { origin: None, memory: D::Memory::default(), ..status }).await;
         }
-        self.patch(|resource| {
+        self.patch(Point::ClaimRetracted, |resource| {
             let left: Vec<_> = resource.finalizers().iter().filter(|f| *f != FINALIZER).collect();
             json!({"finalizers": left, "annotations": {CLAIM: null}})
         })
@@ -288,14 +295,16 @@ impl<D: Declaration> Stored<'_, D> {
             let mut status = self.resource.status().cloned().unwrap_or_default();
             (status.origin, status.memory) = (Some(origin), memory.clone());
             status.deployment = self.deployment();
-            return self.write_status(status).await;
+            self.write_status(status).await?;
+            crash::at(Point::ClaimStored);
+            return Ok(());
         }
         if !holds && *memory == D::Memory::default() && !self.resource.annotations().contains_key(CLAIM) {
             return Ok(());
         }
         let claim = Claim { origin, memory, deployment: self.deployment() };
         let claim = serde_json::to_string(&claim).unwrap_or_default();
-        self.patch(|resource| {
+        self.patch(Point::ClaimStored, |resource| {
             let mut finalizers = resource.finalizers().to_vec();
             if holds && !finalizers.iter().any(|finalizer| finalizer == FINALIZER) {
                 finalizers.push(FINALIZER.to_owned());
@@ -330,7 +339,9 @@ impl<K: Kind> Journal<K> for Stored<'_, K::Resource> {
         // Without the origin the memory would not be found again: the claim would be taken for newer.
         status.origin = origin;
         status.deployment = self.deployment();
-        self.write_status(status).await
+        self.write_status(status).await?;
+        crash::at(Point::Remembered);
+        Ok(())
     }
 }
 

@@ -6,7 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kube::{ResourceExt, core::object::HasStatus, runtime::events::EventType};
+use kube::{
+    ResourceExt,
+    core::object::HasStatus,
+    runtime::{events::EventType, reflector::ObjectRef},
+};
 use parking_lot::Mutex;
 use tracing::{debug, info};
 
@@ -15,7 +19,7 @@ use super::{
     context::Context,
     secrets::NamespaceSecrets,
     store::{StoreError, Stored},
-    watching::index::{Id, id_of},
+    watching::index::{Id, Ref, id_of},
 };
 use crate::{
     core::{
@@ -32,7 +36,7 @@ use crate::{
             plan::{Collections, Declarers, Desired},
         },
         user::{
-            User,
+            User, object,
             undeclared::{Declared, Right, Suspicion, by_row, judge, undeclared},
         },
     },
@@ -66,14 +70,16 @@ impl Suspicions {
 /// that leads to the same deployment or of which that isn't known.
 fn declared_rows(context: &Context, cluster: &Id, user: &UserName) -> Declared {
     let Some(permissions) = context.permissions.get() else { return Declared::everything() };
-    let here = context.index.lock().deployment(cluster);
-    let elsewhere = |other: &Id| {
-        let there = context.index.lock().deployment(other);
-        other != cluster && here.as_ref().zip(there.as_ref()).is_some_and(|(here, there)| here != there)
+    let candidates = {
+        let index = context.index.lock();
+        if index.deployment(cluster).is_none() {
+            return Declared::everything();
+        }
+        index.may_need(cluster, &object(user), Permission::NAME)
     };
     let mut declared = Declared::default();
-    for permission in permissions.state() {
-        if !elsewhere(&Permission::place(&permission).cluster) {
+    for Ref { id, .. } in candidates {
+        if let Some(permission) = permissions.get(&ObjectRef::new(&id.name).within(&id.namespace)) {
             add(context, &permission, user, &mut declared);
         }
     }

@@ -17,14 +17,14 @@ fn lent(server: &Server, rules: &str) -> String {
 }
 
 /// The same resources through the `ArangoCluster` `prod` of another namespace.
-fn through(owner: &str, manifests: &[String]) -> String {
+pub(super) fn through(owner: &str, manifests: &[String]) -> String {
     let other = format!("clusterRef: {{name: prod, namespace: {owner}}}");
     manifests.concat().replace("clusterRef: {name: prod}", &other)
 }
 
 /// An owner with a connection that has these rules, and two other namespaces, of which the first has the label `team:
 /// shop`.
-async fn delegated(rules: &str) -> (World, Server) {
+pub(super) async fn delegated(rules: &str) -> (World, Server) {
     let (mut world, server) = tokio::join!(World::among(2), Server::start());
     label(&world, "team=shop").await;
     world.apply(&lent(&server, rules)).await;
@@ -52,7 +52,7 @@ const TRIPLE: [&str; 3] =
     ["arangodatabase/shop-a", "arangouser/shop-app", "arangopermission/shop-app-shop-a"];
 
 /// Databases and users of a name, up to a level, for the team shop.
-fn rule(level: &str, more: &str) -> String {
+pub(super) fn rule(level: &str, more: &str) -> String {
     format!(
         "{{namespaces: {{matchLabels: {{team: shop}}}}, databases: ['shop-*'], users: ['shop-*'], maxAccess: \
          {level}, {more}}}"

@@ -4,9 +4,12 @@
 use std::net::Ipv4Addr;
 
 use arango_operator::stand_in::Tls;
-use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, SanType,
+    date_time_ymd,
+};
 
-use crate::support::{ROOT_PASSWORD, Server, World, database, secret};
+use crate::support::{ROOT_PASSWORD, Server, World, database, eventually, secret};
 
 const CLUSTER: &str = "arangocluster/prod";
 
@@ -53,6 +56,51 @@ async fn without_an_authority_nobody_is_believed_unless_the_spec_says_so_and_the
     world.ready(&[CLUSTER]).await;
     let message = world.condition(CLUSTER, "True", "Ready").await;
     assert!(message.contains("NO certificate is verified"), "{message}");
+}
+
+/// A certificate by an authority that is trusted, with something about it that is wrong.
+fn made_with(change: impl FnOnce(&mut CertificateParams)) -> Tls {
+    let authority_key = KeyPair::generate().unwrap();
+    let mut authority = CertificateParams::default();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let pem = authority.self_signed(&authority_key).unwrap().pem();
+    let key = KeyPair::generate().unwrap();
+    let mut server = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    change(&mut server);
+    let certificate = server.signed_by(&key, &Issuer::new(authority, authority_key)).unwrap().pem();
+    Tls { authority: pem, ..Tls::given(certificate, key.serialize_pem()) }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expired_certificate_and_one_for_another_name_are_not_believed_and_the_status_says_which_it_is() {
+    let right = made_with(|_| {});
+    let expired = made_with(|server| server.not_after = date_time_ymd(2026, 1, 1));
+    let not_yet = made_with(|server| server.not_before = date_time_ymd(2100, 1, 1));
+    let elsewhere = made_with(|server| {
+        server.subject_alt_names = vec![SanType::DnsName("coordinator.example".try_into().unwrap())];
+    });
+    let world = World::new().await;
+    for (tls, says) in [
+        (expired, Some("expired")),
+        (not_yet, Some("not valid yet")),
+        (elsewhere, Some("not valid for name")),
+        (right, None),
+    ] {
+        let authority = secret("prod-ca", &[("ca.crt", &tls.authority)]);
+        let server = Server::behind(tls).await;
+        world.apply(&[authority, trusting(&server, "{caRef: {name: prod-ca}}")].concat()).await;
+        let Some(says) = says else {
+            world.ready(&[CLUSTER]).await;
+            continue;
+        };
+        eventually(says, async || {
+            let message = world.condition(CLUSTER, "Unknown", "ServerUnavailable").await;
+            if message.contains(says) { Ok(()) } else { Err(message) }
+        })
+        .await;
+        assert_eq!(server.stand_in.requests(), 0, "not even the login was sent");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

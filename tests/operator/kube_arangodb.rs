@@ -25,10 +25,10 @@ use crate::support::{
 
 const CLUSTER: &str = "arangocluster/prod";
 const SECRET: &str = "c2e1b0a9c2e1b0a9c2e1b0a9c2e1b0a9c2e1b0a9c2e1b0a9c2e1b0a9c2e1b0a9";
-const MEMBERS: [&str; 3] = ["kq3vwx8n", "zt7m2p4c", "a1b2c3d4"];
+pub(super) const MEMBERS: [&str; 3] = ["kq3vwx8n", "zt7m2p4c", "a1b2c3d4"];
 
 /// The `ArangoCluster` for the `ArangoDeployment` of the same name.
-fn cluster(more: &str) -> String {
+pub(super) fn cluster(more: &str) -> String {
     document(
         "ArangoCluster",
         "prod",
@@ -72,7 +72,7 @@ async fn has_endpoints(world: &World, expected: &[&str]) {
 
 /// A cluster of three coordinators behind TLS with an operator that knows the way, and the authority of their
 /// certificates.
-async fn encrypted() -> (World, Server, Authority) {
+pub(super) async fn encrypted() -> (World, Server, Authority) {
     let (mut world, authority) = (World::without_operator().await, Authority::new());
     install(&world).await;
     let hosts = hosts(&world, "coordinator", &MEMBERS);
@@ -84,12 +84,12 @@ async fn encrypted() -> (World, Server, Authority) {
     (world, server, authority)
 }
 
-async fn deployment(world: &World, spec: Value) -> Deployment {
+pub(super) async fn deployment(world: &World, spec: Value) -> Deployment {
     Deployment::create(world.client.clone(), &world.namespace, "prod", spec).await
 }
 
 /// `prod-ca` and `prod-jwt` as kube-arangodb makes them.
-fn secrets(authority: &Authority) -> String {
+pub(super) fn secrets(authority: &Authority) -> String {
     let ca = [("ca.crt", &*authority.certificate), ("ca.key", "-----BEGIN CANARY KEY-----")];
     secret("prod-ca", &ca) + &secret("prod-jwt", &[("token", SECRET)])
 }
@@ -346,7 +346,7 @@ async fn says_of_maintenance(world: &World, expected: Option<(&str, &str, &str)>
     .await;
 }
 
-async fn is_declared(deployment: &Deployment, expected: Value) {
+pub(super) async fn is_declared(deployment: &Deployment, expected: Value) {
     eventually(&format!("spec.database.maintenance is {expected}"), async || {
         let declared = declared(deployment).await;
         if declared == expected { Ok(()) } else { Err(declared) }

@@ -9,21 +9,21 @@ use serde_json::json;
 use crate::support::{Server, World, database, eventually, secret};
 
 /// An account of its own for the operator, since the tests are root.
-async fn with_account(password: &str) -> (World, Server) {
+pub(super) async fn with_account(password: &str) -> (World, Server) {
     let (world, server) = tokio::join!(World::new(), Server::start());
     server.make_user("keeper", password).await;
     server.set_level("keeper", "_system", "rw").await;
     (world, server)
 }
 
-fn account(password: &str, previous: Option<&str>) -> String {
+pub(super) fn account(password: &str, previous: Option<&str>) -> String {
     let mut values = vec![("username", "keeper"), ("password", password)];
     values.extend(previous.map(|previous| ("previous-password", previous)));
     secret("prod-root", &values)
 }
 
 /// The ArangoCluster, without the Secret that the manifest comes with.
-fn cluster(server: &Server, method: &str) -> String {
+pub(super) fn cluster(server: &Server, method: &str) -> String {
     let manifest = server.manifest_for(("keeper", "unused"), "drift: {interval: 1s}");
     let (_, cluster) = manifest.rsplit_once("---\n").unwrap();
     format!("---\n{}", cluster.replace("auth: {", &format!("auth: {{method: {method}, ")))

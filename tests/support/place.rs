@@ -224,7 +224,8 @@ impl Place {
     /// The resource versions of everything in the namespace that the operator could write to, Events among it.
     pub(crate) async fn versions(&self) -> std::collections::BTreeMap<String, String> {
         let kinds = "arangodata,secrets,events.events.k8s.io";
-        let list = self.kubectl(&["get", kinds, "-o", "json"]).await.unwrap();
+        // A category is told a while after the definitions are established.
+        let list = eventually("the list", async || self.kubectl(&["get", kinds, "-o", "json"]).await).await;
         let list: Value = serde_json::from_str(&list).unwrap();
         let items = list["items"].as_array().unwrap().iter();
         items

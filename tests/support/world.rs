@@ -112,6 +112,11 @@ impl World {
         self.environment.push((variable, value.to_owned()));
     }
 
+    /// Takes that variable back.
+    pub(crate) fn unset(&mut self, variable: &str) {
+        self.environment.retain(|(name, _)| *name != variable);
+    }
+
     /// Starts the operator with more arguments, which may name what was made for this test.
     pub(crate) async fn start_operator_with(&mut self, arguments: impl IntoIterator<Item = String>) {
         self.arguments = arguments.into_iter().map(|argument| &*argument.leak()).collect();

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     arango::{self, Class, Client, CopyCount, What},
     core::{Consent, DatabaseName, DriftPolicy, Hold, Origin, Plan, Subject, UserName, condition::Said},
+    crash::{self, Point},
     reconcile::{Look, Part, Secrets, Server},
 };
 
@@ -178,6 +179,7 @@ async fn carry_out(server: &Server, action: &plan::Action) -> Result<(), Execute
                 }
                 other => other?,
             }
+            crash::at(Point::DatabaseCreated);
             server.forget::<OptionsOf>(name);
             let name = name.clone();
             server.amend::<Databases>(&(), move |all| {
@@ -194,6 +196,7 @@ async fn carry_out(server: &Server, action: &plan::Action) -> Result<(), Execute
                 Err(error) if error.class() == Class::Missing(What::Database) => {}
                 other => other?,
             }
+            crash::at(Point::DatabaseDropped);
             // Dropping strips the grants on it from everybody (reference: databases, drop).
             super::permission::forget_database(server, name);
             server.forget::<OptionsOf>(name);

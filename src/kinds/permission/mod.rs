@@ -26,6 +26,7 @@ use crate::{
         Access, CollectionName, Consent, DatabaseName, DriftPolicy, Entry, Hold, Id, Level, Origin, Plan,
         Reason, Rights, Scope, Subject, UserName, Wider, condition::Said, policy::consent_by_origin,
     },
+    crash::{self, Point},
     reconcile::{Look, Part, Secrets, Server},
 };
 
@@ -181,7 +182,11 @@ impl Kind for Permission {
         let references = [by_name(User::NAME, &spec.user_ref), by_name(Database::NAME, &spec.database_ref)];
         let objects = desired.into_iter().flat_map(|desired| {
             let database = desired.database.named().map(database::object);
-            [Some(user::object(&desired.user)), database].into_iter().flatten().map(Need::Object)
+            // Whose row it was is looked for by that user's name as well.
+            let row = resource.status.as_ref().and_then(|status| status.memory.row.as_ref());
+            let before = row.filter(|row| row.user != desired.user.as_str());
+            let before = before.and_then(|row| Some(user::object(&UserName::parse(&row.user).ok()?)));
+            [Some(user::object(&desired.user)), database, before].into_iter().flatten().map(Need::Object)
         });
         references.into_iter().flatten().chain(objects).collect()
     }
@@ -318,6 +323,7 @@ async fn carry_out(
         Change::Forget => memory.restore = None,
         Change::Grant(level) => {
             client.grant_database(user, database, *level).await?;
+            crash::at(Point::LevelGranted);
             amend(server, user, database, {
                 let level = *level;
                 move |entry| entry.level = Some(level)
@@ -325,6 +331,7 @@ async fn carry_out(
         }
         Change::Revoke => {
             client.revoke_database(user, database).await?;
+            crash::at(Point::LevelRevoked);
             amend(server, user, database, |entry| *entry = Entry::default());
         }
         Change::GrantCollection(collection, level) => {
@@ -340,6 +347,7 @@ async fn carry_out(
                 }
                 return Err(error.into());
             }
+            crash::at(Point::CollectionGranted);
             set(server, user, database, collection, Some(*level));
         }
         Change::Restore(collection, level) => {
@@ -349,12 +357,14 @@ async fn carry_out(
                 Err(error) => return Err(error.into()),
                 Ok(()) => set(server, user, database, collection, Some(*level)),
             }
+            crash::at(Point::CollectionRestored);
         }
         Change::RevokeCollection(collection) => {
             match client.revoke_collection(user, database, collection).await {
                 Err(error) if matches!(error.class(), Class::Missing(_)) => {}
                 other => other?,
             }
+            crash::at(Point::CollectionRevoked);
             set(server, user, database, collection, None);
         }
     }

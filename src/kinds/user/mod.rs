@@ -34,6 +34,7 @@ use crate::{
         Access, Consent, DriftPolicy, Hold, Id, Level, Origin, Plan, Reason, Rights, Subject, UserName,
         condition::cut, policy::consent_by_origin,
     },
+    crash::{self, Point},
     reconcile::{Look, Part, Secrets, Server, logins::Due},
 };
 
@@ -253,6 +254,7 @@ async fn carry_out(
                 }
                 return Err(error.into());
             }
+            crash::at(Point::UserCreated);
             // Nobody has rights at birth (reference: users, create): one listing saved.
             bare(server, user);
             memory.password_secret = Some(version);
@@ -301,6 +303,7 @@ async fn carry_out(
                 Err(error) if error.class() == Class::Missing(What::User) => {}
                 other => other?,
             }
+            crash::at(Point::UserDeleted);
             memory.rotating = None;
             server.logins.forget(user);
             bare(server, user);
@@ -324,6 +327,7 @@ async fn update(
         change.extra = Some(marked(change.extra.unwrap_or_default(), mark));
     }
     server.client.for_user(user).update_user(user, &change).await?;
+    crash::at(if change.password.is_some() { Point::PasswordSet } else { Point::UserChanged });
     let UserChange { active, extra, .. } = change;
     let unseen = UserInfo { active: active.unwrap_or(true), extra: extra.clone().unwrap_or_default() };
     note(server, user, unseen, move |info| {

@@ -13,6 +13,7 @@ use super::crd::{SecretKeyRef, SecretVersion, UserMemory};
 use crate::{
     arango::{Login, UserChange},
     core::{Hold, Reason, UserName},
+    crash::{self, Point},
     kinds::ExecuteError,
     reconcile::{Generated, Secrets, Server},
 };
@@ -123,6 +124,7 @@ pub async fn run(
             Step::Tell => {
                 let password = Some(proposed(&secret, name)?.clone());
                 client.update_user(user, &UserChange { password, ..UserChange::default() }).await?;
+                crash::at(Point::PasswordTold);
                 known.told = true;
                 known.login = if active { Answer::NotAsked } else { Answer::Nothing };
             }

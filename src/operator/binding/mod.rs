@@ -28,6 +28,7 @@ use super::{
 };
 use crate::{
     core::{Consent, Hold, Reason},
+    crash::{self, Point},
     kinds::{
         Kind,
         user::{
@@ -260,7 +261,7 @@ impl Writer<'_> {
             ..Secret::default()
         };
         match self.api().create(&PostParams::default(), &secret).await {
-            Ok(secret) => Ok(Some(self.wrote(secret))),
+            Ok(secret) => Ok(Some(self.wrote(Point::BindingMade, secret))),
             Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(None),
             Err(error) => Err(unwritten(name, &error)),
         }
@@ -274,7 +275,7 @@ impl Writer<'_> {
         metadata.insert("uid".to_owned(), json!(secret.metadata.uid));
         let patch = Patch::Merge(json!({"metadata": metadata, "data": change.data}));
         match self.api().patch(&name, &PatchParams::default(), &patch).await {
-            Ok(secret) => Ok(Some(self.wrote(secret))),
+            Ok(secret) => Ok(Some(self.wrote(Point::BindingChanged, secret))),
             Err(error) if is(&error, 409) || is(&error, 404) => Ok(None),
             Err(error) => Err(unwritten(&name, &error)),
         }
@@ -284,7 +285,8 @@ impl Writer<'_> {
         self.context.api(self.secrets.namespace())
     }
 
-    fn wrote(&self, secret: Secret) -> Secret {
+    fn wrote(&self, done: Point, secret: Secret) -> Secret {
+        crash::at(done);
         self.context.metrics.wrote(self.kind, "secret");
         self.secrets.learn(&secret);
         secret

@@ -15,12 +15,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures::{StreamExt, TryStreamExt, future};
+use futures::{FutureExt, StreamExt, future};
 use kube::{
     ResourceExt,
     runtime::{
         PredicateConfig, WatchStreamExt,
-        controller::{self, Action, Controller},
         reflector::{self, ObjectRef, Store, store::Writer},
         watcher::Event,
     },
@@ -49,9 +48,11 @@ use super::{
     metrics,
     store::{StoreError, Stored, now},
     tell::call_for_a_person_about,
+    turns::Pass,
     watching::{
         index::{Entry, Id, Key, Ref, id_of},
         streams::{known_in, watch},
+        wake::Again,
     },
 };
 use crate::{
@@ -59,6 +60,7 @@ use crate::{
     core::{
         Hold, Reason, Verdict, backoff,
         condition::{READY, conditions},
+        queue::{Lane, Urgency},
     },
     kinds::{
         Place,
@@ -73,8 +75,6 @@ const DEADLINE: Duration = Duration::from_secs(90);
 const RETRY: Duration = Duration::from_secs(1);
 /// The longest wait between repetitions.
 const RETRY_MAX: Duration = Duration::from_secs(30);
-/// Passes at the same time: each has a few requests to one deployment.
-const CONCURRENCY: u16 = 16;
 
 /// How often it is looked whether an ArangoCluster that is being deleted is still needed.
 const LINGER_LOOK: Duration = Duration::from_millis(300);
@@ -104,99 +104,101 @@ pub fn place(cluster: &ArangoCluster) -> Place {
     Place { cluster: id_of(cluster), name: cluster.name_any() }
 }
 
-/// Runs the controller of `ArangoCluster`s until it is told to stop and its passes have ended.
-pub async fn run(context: Arc<Context>, watched: Watched, stop: CancellationToken) {
+/// Starts the watch of `ArangoCluster`s, which fills the cache, keeps what is known of them, and asks for passes until it is
+/// told to stop; and tells how a pass is made.
+pub fn start(context: &Arc<Context>, watched: Watched, stop: CancellationToken) -> Pass {
     let Watched { store, writer } = watched;
-    let (inspected, triggered) = (Arc::clone(&context), Arc::clone(&context));
-    let trigger = watch(&context, known_in(store.clone()))
-        .modify(|cluster: &mut ArangoCluster| cluster.managed_fields_mut().clear())
-        .reflect(writer)
-        .inspect(move |event| match event {
-            Ok(Event::Apply(cluster) | Event::InitApply(cluster)) => {
-                inspected.written.seen(cluster);
-                access::learn(&inspected, cluster);
-                // Its Secrets are entered when it is looked at.
-                let id = id_of(cluster);
-                let resource = Ref { kind: KIND, id: id.clone() };
-                let mut index = inspected.index.lock();
-                let known = index.needed_by(&resource);
-                let mut needed = needs(&id, &cluster.spec, None);
-                needed.extend(known.into_iter().filter(|key| matches!(key, Key::Secret(_))));
-                index.set(&resource, Entry { needs: needed, ..Entry::default() });
-                drop(index);
-                inspected.policies.set(&id, cluster.spec.drift.policy);
-                deployments::remember(&inspected, &id, cluster);
-                inspected.changed_hands(cluster);
-            }
-            Ok(Event::Delete(cluster)) => {
-                let id = id_of(cluster);
-                inspected.is_gone(&id);
-                disconnect(&inspected, &id);
-                inspected.disconnected(&id);
-                access::forget(&inspected, &id);
-                inspected.policies.remove(&id);
-                deployments::forget(&inspected, &id);
-                inspected.forget(&Ref { kind: KIND, id });
-            }
-            Ok(Event::InitDone) => {
-                for gone in inspected.forget_absent(KIND) {
-                    inspected.is_gone(&gone.id);
-                    disconnect(&inspected, &gone.id);
-                    inspected.disconnected(&gone.id);
-                    access::forget(&inspected, &gone.id);
-                    inspected.policies.remove(&gone.id);
-                    deployments::forget(&inspected, &gone.id);
-                }
-                inspected.cache_is_filled(KIND);
-            }
-            Ok(Event::Init) => {}
-            Err(error) => warn!(kind = KIND, %error, "the watch failed; trying again"),
-        })
-        .applied_objects()
-        .predicate_filter(asked, PredicateConfig::default())
-        .inspect_ok(move |cluster| triggered.wakes.asked(KIND, id_of(cluster)));
-    let wakes = context.wakes.stream(KIND);
-    let cached = store.clone();
-    Controller::for_stream(trigger, store)
-        .with_config(controller::Config::default().concurrency(CONCURRENCY))
-        .reconcile_on(wakes)
-        .graceful_shutdown_on(stop.cancelled_owned())
-        .run(
-            move |cluster, context| reconcile(cached.clone(), ObjectRef::from_obj(&*cluster), context),
-            |_, error: &StoreError, _| controller_error(error),
-            context,
-        )
-        .for_each(|_| future::ready(()))
-        .await;
-    info!(kind = KIND, "controller stopped");
+    let follow = follow(Arc::clone(context), store.clone(), writer);
+    tokio::spawn(stop.run_until_cancelled_owned(follow));
+    let context = Arc::clone(context);
+    Box::new(move |resource, _| {
+        let (cached, context) = (store.clone(), Arc::clone(&context));
+        async move {
+            reconcile(&cached, &resource, &context).await.unwrap_or_else(|error| {
+                warn!(kind = KIND, resource = %resource.id, %error, "pass failed; trying again");
+                soon(RETRY)
+            })
+        }
+        .boxed()
+    })
 }
 
-fn controller_error(error: &StoreError) -> Action {
-    warn!(kind = KIND, %error, "controller");
-    Action::requeue(RETRY)
+async fn follow(context: Arc<Context>, store: Store<ArangoCluster>, writer: Writer<ArangoCluster>) {
+    let forget = |gone: &Id| {
+        context.is_gone(gone);
+        disconnect(&context, gone);
+        context.disconnected(gone);
+        access::forget(&context, gone);
+        context.policies.remove(gone);
+        deployments::forget(&context, gone);
+    };
+    let seen = |event: &Result<Event<ArangoCluster>, _>| match event {
+        Ok(Event::Apply(cluster) | Event::InitApply(cluster)) => {
+            context.written.seen(cluster);
+            access::learn(&context, cluster);
+            // Its Secrets are entered when it is looked at.
+            let id = id_of(cluster);
+            let resource = Ref { kind: KIND, id: id.clone() };
+            context.wakes.place(&resource, Lane { cluster: id.clone(), namespace: None });
+            let mut index = context.index.lock();
+            let known = index.needed_by(&resource);
+            let mut needed = needs(&id, &cluster.spec, None);
+            needed.extend(known.into_iter().filter(|key| matches!(key, Key::Secret(_))));
+            index.set(&resource, Entry { needs: needed, ..Entry::default() });
+            drop(index);
+            context.policies.set(&id, cluster.spec.drift.policy);
+            deployments::remember(&context, &id, cluster);
+            context.changed_hands(cluster);
+        }
+        Ok(Event::Delete(cluster)) => {
+            let id = id_of(cluster);
+            forget(&id);
+            context.forget(&Ref { kind: KIND, id });
+        }
+        Ok(Event::InitDone) => {
+            for gone in context.forget_absent(KIND) {
+                forget(&gone.id);
+            }
+            context.cache_is_filled(KIND);
+        }
+        Ok(Event::Init) => {}
+        Err(error) => warn!(kind = KIND, %error, "the watch failed; trying again"),
+    };
+    watch(&context, known_in(store))
+        .modify(|cluster: &mut ArangoCluster| cluster.managed_fields_mut().clear())
+        .reflect(writer)
+        .inspect(seen)
+        .applied_objects()
+        .predicate_filter(asked, PredicateConfig::default())
+        .for_each(|cluster| {
+            if let Ok(cluster) = cluster {
+                context.wakes.asked(Ref { kind: KIND, id: id_of(&cluster) }, Urgency::Change);
+            }
+            future::ready(())
+        })
+        .await;
+}
+
+/// After that time, more or less.
+#[allow(clippy::unnecessary_wraps, reason = "one of the ends of a pass")]
+fn soon(delay: Duration) -> Again {
+    Some((backoff::jitter(delay, rand::random()), Urgency::Change))
 }
 
 async fn reconcile(
-    cached: Store<ArangoCluster>,
-    called: ObjectRef<ArangoCluster>,
-    context: Arc<Context>,
-) -> Result<Action, StoreError> {
-    context.wait_for_turn().await;
-    if context.is_stopping() {
-        return Ok(Action::await_change());
-    }
+    cached: &Store<ArangoCluster>,
+    resource: &Ref,
+    context: &Arc<Context>,
+) -> Result<Again, StoreError> {
     // Gone since the pass was asked for: what it was is no reason to do anything.
-    let Some(cluster) = cached.get(&called) else { return Ok(Action::await_change()) };
-    let resource = Ref { kind: KIND, id: id_of(&*cluster) };
-    context.wakes.begun(&resource);
-    if let Some(again) = left_alone(&context, &resource.id, &cluster).await {
-        return Ok(again.map_or_else(Action::await_change, Action::requeue));
+    let id = ObjectRef::new(&resource.id.name).within(&resource.id.namespace);
+    let Some(cluster) = cached.get(&id) else { return Ok(None) };
+    if let Some(again) = left_alone(context, &resource.id, &cluster).await {
+        return Ok(again.map(|again| (again, Urgency::Change)));
     }
-    let Turn::Ours(ends) = context.installation.turn(&resource.id) else {
-        return Ok(Action::await_change());
-    };
-    let looked = ends.run_until_cancelled(Box::pin(look(&context, &resource, cluster))).await;
-    looked.unwrap_or_else(|| Ok(Action::await_change()))
+    let Turn::Ours(ends) = context.installation.turn(&resource.id) else { return Ok(None) };
+    let looked = ends.run_until_cancelled(Box::pin(look(context, resource, cluster))).await;
+    looked.unwrap_or(Ok(None))
 }
 
 /// A look at an ArangoCluster that is ours.
@@ -204,19 +206,19 @@ async fn look(
     context: &Arc<Context>,
     resource: &Ref,
     cluster: Arc<ArangoCluster>,
-) -> Result<Action, StoreError> {
+) -> Result<Again, StoreError> {
     if !elsewhere::counts(context, &resource.id.namespace) {
         elsewhere::refuse(context, resource, &cluster).await?;
-        return Ok(Action::await_change());
+        return Ok(None);
     }
     let cluster = context.written.latest(cluster);
     if cluster.metadata.deletion_timestamp.is_some() {
         return Ok(match timeout(DEADLINE, leave(context, resource, &cluster)).await {
-            Ok(Ok(true)) => Action::await_change(),
-            Ok(Ok(false)) | Err(_) => Action::requeue(backoff::jitter(LINGER_LOOK, rand::random())),
+            Ok(Ok(true)) => None,
+            Ok(Ok(false)) | Err(_) => soon(LINGER_LOOK),
             Ok(Err(error)) => {
                 warn!(kind = KIND, resource = %resource.id, %error, "could not let go; trying again");
-                Action::requeue(backoff::jitter(RETRY, rand::random()))
+                soon(RETRY)
             }
         });
     }
@@ -227,11 +229,11 @@ async fn look(
     let (reason, again) = match timeout(DEADLINE, pass).await {
         Ok(Ok((reason, again))) => (reason.as_str(), again),
         Ok(Err(StoreError::Outdated)) => {
-            return Ok(Action::requeue(backoff::jitter(LINGER_LOOK, rand::random())));
+            return Ok(soon(LINGER_LOOK));
         }
         Ok(Err(error)) if context.is_stopping() => {
             debug!(cluster = %resource.id, %error, "left to the next one");
-            return Ok(Action::await_change());
+            return Ok(None);
         }
         Ok(Err(error)) => {
             warn!(kind = KIND, resource = %resource.id, %error, "pass failed; trying again");
@@ -250,10 +252,10 @@ async fn look(
     // What is paused is woken when the annotation changes.
     if [Reason::Ready, Reason::Paused].iter().any(|quiet| quiet.as_str() == reason) {
         context.succeeded(resource);
-        return Ok(again.map_or_else(Action::await_change, Action::requeue));
+        return Ok(again.map(|again| (again, Urgency::Change)));
     }
     let failures = context.failed(resource);
-    Ok(Action::requeue(backoff::delay(failures, RETRY, RETRY_MAX, rand::random())))
+    Ok(Some((backoff::delay(failures, RETRY, RETRY_MAX, rand::random()), Urgency::Change)))
 }
 
 /// One pass: the connection is made or kept, the deployment asked, the status written. Tells the reason of Ready, and when to

@@ -19,6 +19,7 @@ use crate::operator::{context::Context, secrets::NamespaceSecrets, watching::ind
 use crate::{
     arango::{self, Auth, Client, Login, Pool, UserChange},
     core::{Hold, Reason, UserName},
+    crash::{self, Point},
     kinds::cluster::crd::ArangoCluster,
     reconcile::{Secrets, outcome::of_error},
 };
@@ -148,6 +149,7 @@ async fn change(
         .update_user(account, &change)
         .await
         .map_err(|error| failed(&error))?;
+    crash::at(Point::OwnPasswordChanged);
     Ok(true)
 }
 

@@ -9,9 +9,12 @@ use kube::{
 use serde_json::json;
 
 use super::{ArangoDeployment, Context, Id};
-use crate::core::{
-    Hold, Reason,
-    kube_arangodb::{Deployment, GROUP, KIND, VERSION},
+use crate::{
+    core::{
+        Hold, Reason,
+        kube_arangodb::{Deployment, GROUP, KIND, VERSION},
+    },
+    crash::{self, Point},
 };
 
 /// As whom the field is written, and so who owns it.
@@ -81,6 +84,7 @@ pub async fn switch(context: &Context, id: &Id, on: bool) -> Result<(), SwitchEr
     });
     match api.patch_metadata(&id.name, &PatchParams::apply(MANAGER), &Patch::Apply(patch)).await {
         Ok(_) => {
+            crash::at(Point::MaintenanceDeclared);
             context.metrics.wrote(KIND, "spec");
             Ok(())
         }

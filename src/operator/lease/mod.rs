@@ -18,9 +18,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use self::gate::{Lead, clock};
-use crate::core::{
-    backoff,
-    lease::{self, Candidate, Lost, Precondition, Step, Terms},
+use crate::{
+    core::{
+        backoff,
+        lease::{self, Candidate, Lost, Precondition, Step, Terms},
+    },
+    crash::{self, Point},
 };
 
 /// How often a release is tried: our own last renewal may come in between.
@@ -175,6 +178,7 @@ impl Elector {
         };
         match timeout(self.terms.patience(), written).await {
             Ok(Ok(written)) => {
+                crash::at(Point::LeaseTaken);
                 self.went_well();
                 let step =
                     self.candidate.wrote(stamp, &written.resource_version().unwrap_or_default(), clock());

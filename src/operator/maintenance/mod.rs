@@ -28,6 +28,7 @@ use super::{
 };
 use crate::{
     core::{Hold, Reason, backoff, condition::Said, maintenance::HOUR},
+    crash::{self, Point},
     kinds::cluster::{crd::ArangoCluster, status::Maintenance},
 };
 
@@ -129,6 +130,7 @@ impl Context {
             begins.then_some(steps)
         });
         let (Some(steps), Some(switch)) = (steps, switch) else { return };
+        crash::at(Point::MaintenanceDecided);
         let (context, resource) = (Arc::clone(self), resource.clone());
         tokio::spawn(async move {
             for step in &steps {

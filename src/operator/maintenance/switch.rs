@@ -12,6 +12,7 @@ use crate::{
         Hold, Reason,
         maintenance::{Action, Seen},
     },
+    crash::{self, Point},
     reconcile::outcome::of_error,
 };
 
@@ -128,13 +129,15 @@ impl Switch {
 
 async fn through(cluster: &Cluster, step: &Step) -> Result<(), arango::Error> {
     match (&step.subject, step.action) {
-        (Subject::Supervision, Action::On(lasting)) => cluster.stop_supervision(lasting).await.map(drop),
-        (Subject::Supervision, Action::Off) => cluster.start_supervision().await,
+        (Subject::Supervision, Action::On(lasting)) => drop(cluster.stop_supervision(lasting).await?),
+        (Subject::Supervision, Action::Off) => cluster.start_supervision().await?,
         (Subject::Server(_), Action::On(lasting)) => {
-            cluster.set_server_maintenance(&step.id, Some(lasting)).await
+            cluster.set_server_maintenance(&step.id, Some(lasting)).await?;
         }
-        (Subject::Server(_), Action::Off) => cluster.set_server_maintenance(&step.id, None).await,
+        (Subject::Server(_), Action::Off) => cluster.set_server_maintenance(&step.id, None).await?,
     }
+    crash::at(Point::MaintenanceSwitched);
+    Ok(())
 }
 
 async fn by_kube_arangodb(context: &Context, deployment: &Id, step: &Step) -> Result<(), Failure> {

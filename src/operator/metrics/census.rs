@@ -85,9 +85,7 @@ impl Census {
         for (labels, count) in objects {
             self.objects.get_or_create(&labels).set(count);
         }
-        for (kind, depth) in
-            context.wakes.depths(|resource| context.find(resource.kind, &resource.id).is_some())
-        {
+        for (kind, depth) in context.wakes.depths() {
             self.queued.get_or_create(&KindLabels { kind }).set(i64::try_from(depth).unwrap_or(i64::MAX));
         }
         let connections: Vec<_> = context

@@ -27,6 +27,7 @@ use super::{
 };
 use crate::{
     core::{Hold, Reason},
+    crash::{self, Point},
     kinds::user::binding::SECRET_TYPE,
     reconcile::{Generated, Secrets, Version},
 };
@@ -253,6 +254,7 @@ impl<'a> NamespaceSecrets<'a> {
         let api: Api<Secret> = self.context.api(self.namespace);
         match api.create(&PostParams::default(), &secret).await {
             Ok(secret) => {
+                crash::at(Point::PasswordGenerated);
                 self.context.metrics.wrote("ArangoUser", "secret");
                 self.learn(&secret);
                 Ok(())

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::{NamespaceSecrets, missing, password};
 use crate::{
     core::{Hold, Reason},
+    crash::{self, Point},
     reconcile::Generated,
 };
 
@@ -42,7 +43,8 @@ impl NamespaceSecrets<'_> {
         length: u32,
     ) -> Result<Generated, Hold> {
         let next = STANDARD.encode(password(length));
-        self.change(name, key, since, json!({}), json!({format!("{key}{NEXT}"): next})).await
+        let data = json!({format!("{key}{NEXT}"): next});
+        self.change(Point::PasswordProposed, (name, key), since, json!({}), data).await
     }
 
     /// Puts it in the place of that key's.
@@ -56,13 +58,15 @@ impl NamespaceSecrets<'_> {
         let next = since.next.as_ref().ok_or_else(|| missing(name, &format!("{key}{NEXT}")))?;
         let next = STANDARD.encode(next.expose_secret());
         let data = json!({key: next, format!("{key}{NEXT}"): null});
-        self.change(name, key, since, json!({ROTATED: rotated}), data).await
+        let annotations = json!({ROTATED: rotated});
+        self.change(Point::PasswordPromoted, (name, key), since, annotations, data).await
     }
 
+    /// `done`: the place right behind it.
     async fn change(
         &self,
-        name: &str,
-        key: &str,
+        done: Point,
+        (name, key): (&str, &str),
         since: &Generated,
         annotations: Value,
         data: Value,
@@ -74,6 +78,7 @@ impl NamespaceSecrets<'_> {
         let secret = api.patch(name, &PatchParams::default(), &patch).await.map_err(|error| {
             Hold::new(Reason::Retry, format!("could not write the Secret {name}: {error}; trying again"))
         })?;
+        crash::at(done);
         self.context.metrics.wrote("ArangoUser", "secret");
         self.learn(&secret);
         Ok(told(&secret, key))

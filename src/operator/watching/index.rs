@@ -68,6 +68,8 @@ pub struct Index {
     needed: HashMap<Thing, BTreeSet<Ref>>,
     declared: HashMap<Thing, BTreeSet<Ref>>,
     entries: HashMap<Ref, Entry>,
+    /// Those of which it isn't known what they declare, or on which deployment.
+    unclear: BTreeSet<Ref>,
     /// Where ArangoClusters lead.
     deployments: HashMap<Id, Arc<str>>,
 }
@@ -164,6 +166,12 @@ impl Index {
         refs(&self.needed, thing)
     }
 
+    /// Who of a kind needs an object behind an ArangoCluster, or may: of some it isn't known what they declare, or where.
+    pub fn may_need(&self, cluster: &Id, object: &str, kind: &str) -> BTreeSet<Ref> {
+        let needing = self.needing(&Key::Object(cluster.clone(), object.to_owned()));
+        needing.into_iter().chain(self.unclear.iter().cloned()).filter(|found| found.kind == kind).collect()
+    }
+
     /// Who declares it.
     pub fn declaring(&self, thing: &Thing) -> Vec<Ref> {
         refs(&self.declared, thing)
@@ -198,11 +206,19 @@ impl Index {
             let thing = self.thing(key, remembers);
             self.declared.entry(thing).or_default().insert(resource.clone());
         }
+        if !self.is_clear(&entry) {
+            self.unclear.insert(resource.clone());
+        }
         self.entries.insert(resource.clone(), entry);
+    }
+
+    fn is_clear(&self, entry: &Entry) -> bool {
+        matches!(&entry.declares, Some(Key::Object(cluster, _)) if self.deployments.contains_key(cluster))
     }
 
     fn take(&mut self, resource: &Ref) -> Option<Entry> {
         let entry = self.entries.remove(resource)?;
+        self.unclear.remove(resource);
         let remembers = entry.remembers.as_ref();
         for key in &entry.needs {
             let thing = self.thing(key, remembers);
@@ -286,6 +302,34 @@ mod tests {
         index.remove(&two);
         lead(&mut index, "b", None, &[]);
         assert_eq!(index.deployments.len(), 1);
+    }
+
+    #[test]
+    fn who_may_need_an_object_is_found_without_looking_at_all_others() {
+        let mut index = Index::default();
+        index.lead(&Id::new("a", "c"), Some("x".into()), &[]);
+        index.lead(&Id::new("b", "c"), Some("y".into()), &[]);
+        let row = |name| Ref { kind: "ArangoPermission", id: Id::new("a", name) };
+        let needs = |user: &str, namespace, declares: Option<&str>| {
+            let at = |object: &str| Key::Object(Id::new(namespace, "c"), object.to_owned());
+            Entry { needs: vec![at(user)], declares: declares.map(at), remembers: None }
+        };
+        index.set(&row("theirs"), needs("user/b", "a", Some("row/s/b")));
+        index.set(&row("another's"), needs("user/c", "a", Some("row/s/c")));
+        index.set(&row("elsewhere"), needs("user/b", "b", Some("row/s/b")));
+        index.set(&row("nobody knows whose"), Entry::default());
+        index.set(&row("nobody knows where"), needs("user/b", "z", Some("row/s/b")));
+        let found = |index: &Index| index.may_need(&Id::new("a", "c"), "user/b", "ArangoPermission");
+        assert_eq!(
+            found(&index),
+            ["theirs", "nobody knows whose", "nobody knows where"].into_iter().map(row).collect()
+        );
+        let users = [row("nobody knows where")];
+        index.lead(&Id::new("z", "c"), Some("y".into()), &users);
+        index.set(&row("nobody knows whose"), needs("user/c", "a", Some("row/t/c")));
+        assert_eq!(found(&index), [row("theirs")].into());
+        index.remove(&row("theirs"));
+        assert!(found(&index).is_empty() && index.unclear.is_empty());
     }
 
     #[test]
