@@ -162,6 +162,11 @@ async fn two_installations_share_a_fleet_and_neither_touches_what_is_the_others(
         assert_eq!(operator.count(&["arangooperator_objects"]).await, 4, "its own alone are counted");
     }
 
+    // What docs/scaling.md counts with.
+    for object in objects("a") {
+        eprintln!("FIGURE bytes of {object}: {}", world.object(&object).await.to_string().len());
+    }
+
     // Also what is deleted waits for whoever looks after it.
     assert!(two.terminate(PATIENCE).await.success());
     world.kubectl(&["delete", "--wait=false", "arangodatabase/a", "arangodatabase/b"]).await.unwrap();
