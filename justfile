@@ -42,6 +42,10 @@ demo:
 tests:
     .ci/run tests
 
+# users act while everything fails: nothing is lost, stuck, or touched that is not ours
+storm:
+    .ci/run storm
+
 # every command and manifest of the documentation
 docs:
     .ci/run docs

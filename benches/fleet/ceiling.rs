@@ -16,5 +16,5 @@ pub(crate) async fn measure(rig: &Rig, size: Size, figures: &mut Figures) -> Res
     let meter = Meter::without_operator(rig).await?;
     rig.clients.create_and_settle(&items, &status).await?;
     watch.ready(items.len()).await?;
-    meter.stop_alone(rig, ("ceiling", items.len()), figures)
+    meter.stop_alone(rig, ("ceiling", items.len()), figures).await
 }

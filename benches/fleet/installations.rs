@@ -49,19 +49,25 @@ impl Installations {
         Ok(self.sums().await?.0)
     }
 
-    /// Waits until so many passes have ended since the start and nothing waits for its turn.
+    /// Waits until so many passes have ended since the start.
+    pub(crate) async fn passed(&self, passes: f64) -> Result<()> {
+        self.until(|(done, _)| done >= passes).await
+    }
+
+    /// The same, and until nothing waits for its turn.
     pub(crate) async fn idle_after(&self, passes: f64) -> Result<()> {
+        self.until(|(done, waiting)| done >= passes && waiting < 1.0).await
+    }
+
+    async fn until(&self, is_far_enough: impl Fn((f64, f64)) -> bool) -> Result<()> {
         let begin = Instant::now();
-        loop {
-            let (done, waiting) = self.sums().await?;
-            if done >= passes && waiting < 1.0 {
-                return Ok(());
-            }
+        while !is_far_enough(self.sums().await?) {
             if begin.elapsed() > LIMIT {
                 bail!("not all is looked at after {:?}", begin.elapsed());
             }
             sleep(LOOK).await;
         }
+        Ok(())
     }
 
     async fn sums(&self) -> Result<(f64, f64)> {

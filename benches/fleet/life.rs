@@ -114,9 +114,9 @@ impl Stage<'_> {
         let all = self.items.len() as f64;
         self.rig.clients.compare_every(&self.arguments.interval, self.size.clusters).await?;
         // The first time is the one under way, with what is left of the former interval.
-        self.operator.idle_after(self.operator.passes().await? + all).await?;
+        self.operator.passed(self.operator.passes().await? + all).await?;
         let meter = self.start().await?;
-        self.operator.idle_after(self.operator.passes().await? + all).await?;
+        self.operator.passed(self.operator.passes().await? + all).await?;
         self.note(meter, "resync", 0).await?;
         self.rig.clients.compare_every(DEFAULT_INTERVAL, self.size.clusters).await
     }

@@ -24,7 +24,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Parser, ValueEnum};
 use figures::Figures;
 use rig::Rig;
@@ -142,7 +142,14 @@ const LIMIT: Duration = Duration::from_secs(1800);
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let arguments = Arguments::parse();
+    tokio::select! {
+        done = run(Arguments::parse()) => done,
+        // What is dropped takes its processes with it.
+        _ = tokio::signal::ctrl_c() => bail!("interrupted"),
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<()> {
     let mut all = Vec::new();
     for path in &arguments.from {
         let text = fs::read(path).with_context(|| path.display().to_string())?;

@@ -58,12 +58,13 @@ impl Meter {
             figures.add(what, unit, value);
         }
         self.others(&others, what, objects, figures);
+        latency(counts, what, figures);
         Ok(())
     }
 
     /// Notes what the ceiling has cost, which has no operator.
     #[allow(clippy::cast_precision_loss, reason = "far below 2^52")]
-    pub(crate) fn stop_alone(
+    pub(crate) async fn stop_alone(
         self,
         rig: &Rig,
         (what, objects): (&str, usize),
@@ -74,6 +75,7 @@ impl Meter {
         figures.add(what, "s", took.as_secs_f64());
         figures.add(what, "objects/s", objects as f64 / took.as_secs_f64());
         self.others(&others, what, objects, figures);
+        latency(rig.counts().await? - self.counts, what, figures);
         Ok(())
     }
 
@@ -83,5 +85,13 @@ impl Meter {
             let spent = now.saturating_sub(*before).as_secs_f64() * 1e3 / objects as f64;
             figures.add(what, &format!("{program} CPU ms/object"), spent);
         }
+    }
+}
+
+/// How long one write took, as the API server sees it, and for how long of it etcd was waited for.
+fn latency(counts: Counts, what: &str, figures: &mut Figures) {
+    if counts.kube_writes >= 1.0 {
+        figures.add(what, "ms/write in the API server", counts.write_seconds * 1e3 / counts.kube_writes);
+        figures.add(what, "ms/write in etcd", counts.etcd_seconds * 1e3 / counts.kube_writes);
     }
 }

@@ -25,7 +25,14 @@ const PANEL: f64 = 460.0;
 /// Points of one curve, by number of objects.
 type Points = BTreeMap<u64, f64>;
 
-/// Draws the medians of all sizes with one `ArangoCluster`.
+/// What is drawn of a curve.
+struct Drawn {
+    curve: Curve,
+    line: Points,
+    rings: Points,
+}
+
+/// Draws the medians of all sizes: lines for those with one `ArangoCluster`, rings for those with more.
 pub(crate) fn growth(all: &[Value]) -> String {
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {} {}\" font-family=\"sans-serif\" \
@@ -39,20 +46,18 @@ pub(crate) fn growth(all: &[Value]) -> String {
     svg
 }
 
-fn curves(all: &[Value], curves: &[Curve]) -> Vec<(Curve, Points)> {
-    let points = |(what, unit, _): &Curve| {
-        let of_one = all.iter().filter(|figures| figures["about"]["clusters"] == 1);
+fn curves(all: &[Value], curves: &[Curve]) -> Vec<Drawn> {
+    let points = |(what, unit, _): &Curve, on_one: bool| -> Points {
+        let chosen = all.iter().filter(|figures| (figures["about"]["clusters"] == 1) == on_one);
         let point = |figures: &Value| {
             let value = figures["measures"][what][unit]["median"].as_f64()?;
             Some((figures["about"]["objects"].as_u64()?, value))
         };
-        of_one.filter_map(point).collect()
+        chosen.filter_map(point).collect()
     };
-    curves
-        .iter()
-        .map(|curve| (*curve, points(curve)))
-        .filter(|(_, points): &(_, Points)| !points.is_empty())
-        .collect()
+    let drawn =
+        |curve: &Curve| Drawn { curve: *curve, line: points(curve, true), rings: points(curve, false) };
+    curves.iter().map(drawn).filter(|drawn| !drawn.line.is_empty()).collect()
 }
 
 /// A scale of powers of ten that takes in all values.
@@ -87,8 +92,8 @@ impl Scale {
 
 /// Both axes are logarithmic, so that what grows in proportion is as steep as the dotted line.
 #[allow(clippy::cast_precision_loss, reason = "far below 2^52")]
-fn panel(svg: &mut String, left: f64, title: &str, curves: &[(Curve, Points)]) {
-    let all = || curves.iter().flat_map(|(_, points)| points.iter());
+fn panel(svg: &mut String, left: f64, title: &str, curves: &[Drawn]) {
+    let all = || curves.iter().flat_map(|drawn| drawn.line.iter().chain(&drawn.rings));
     if all().next().is_none() {
         return;
     }
@@ -101,19 +106,13 @@ fn panel(svg: &mut String, left: f64, title: &str, curves: &[(Curve, Points)]) {
     for n in x.lines() {
         let (from, to) = (at(n, bottom), at(n, top));
         line(svg, from, to, "stroke=\"#eaeef2\"");
-        text(svg, (from.0, from.1 + 16.0), "middle", "#57606a", &format!("{n}"));
+        text(svg, (from.0, from.1 + 16.0), "middle", "#57606a", &short(n));
     }
     text(svg, (left + MARGIN.0 + SIZE.0 / 2.0, MARGIN.1 + SIZE.1 + 36.0), "middle", "#57606a", "objects");
     for value in y.lines() {
         let (from, to) = (at(first, value), at(last, value));
         line(svg, from, to, "stroke=\"#eaeef2\"");
-        text(
-            svg,
-            (from.0 - 6.0, from.1 + 4.0),
-            "end",
-            "#57606a",
-            &format!("{}", (value * 1e6).round() / 1e6),
-        );
+        text(svg, (from.0 - 6.0, from.1 + 4.0), "end", "#57606a", &short(value));
     }
     // In proportion, from corner to wherever the panel ends.
     let decades = (x.high - x.low).min(y.high - y.low);
@@ -123,20 +122,31 @@ fn panel(svg: &mut String, left: f64, title: &str, curves: &[(Curve, Points)]) {
         at(first * 10f64.powf(decades), bottom * 10f64.powf(decades)),
         "stroke=\"#8c959f\" stroke-dasharray=\"2 4\"",
     );
-    for (n, ((what, unit, colour), points)) in curves.iter().enumerate() {
-        let places: Vec<_> = points.iter().map(|(n, value)| at(*n as f64, *value)).collect();
-        let path: Vec<_> = places.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
+    for (n, Drawn { curve: (what, unit, colour), line, rings }) in curves.iter().enumerate() {
+        let place = |(n, value): (&u64, &f64)| at(*n as f64, *value);
+        let path: Vec<_> = line.iter().map(place).map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
         let _ = writeln!(
             svg,
             "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>",
             path.join(" ")
         );
-        for (x, y) in places {
-            let _ = writeln!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"{colour}\"/>");
+        for (points, fill) in [(line, *colour), (rings, "white")] {
+            for (x, y) in points.iter().map(place) {
+                let _ = writeln!(
+                    svg,
+                    "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.5\" fill=\"{fill}\" stroke=\"{colour}\"/>"
+                );
+            }
         }
         let legend = (left + MARGIN.0 + 12.0, MARGIN.1 + 18.0 + 16.0 * n as f64);
         text(svg, legend, "start", colour, &format!("{what}, {unit}"));
     }
+}
+
+/// A round number: 0.5, 200, 20k.
+fn short(value: f64) -> String {
+    let (value, unit) = if value >= 999.5 { (value / 1000.0, "k") } else { (value, "") };
+    format!("{}{unit}", (value * 1e3).round() / 1e3)
 }
 
 fn line(svg: &mut String, from: (f64, f64), to: (f64, f64), style: &str) {

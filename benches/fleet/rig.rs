@@ -153,12 +153,11 @@ impl Rig {
 
     /// What the API server and the stand-ins have counted.
     pub(crate) async fn counts(&self) -> Result<Counts> {
-        let (kube_reads, kube_writes) = counts::of_api_server(&self.client).await?;
-        let mut arango = 0.0;
+        let mut counts = counts::of_api_server(&self.client).await?;
         for stand_in in &self.stand_ins {
-            arango += counts::of_stand_in(&self.http, &stand_in.control).await?;
+            counts.arango += counts::of_stand_in(&self.http, &stand_in.control).await?;
         }
-        Ok(Counts { kube_writes, kube_reads, arango })
+        Ok(counts)
     }
 
     /// The time that each program had a core, this one included.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use futures::TryStreamExt;
+use futures::StreamExt;
 use kube::{
     Api, Client, ResourceExt,
     core::{NotUsed, Object},
@@ -77,9 +77,11 @@ impl Watch {
             let sender = sender.clone();
             tasks.spawn(async move {
                 let mut events = std::pin::pin!(watcher(api, watcher::Config::default()).default_backoff());
-                while let Ok(event) = events.try_next().await {
-                    let Some(event) = event else { break };
-                    sender.send_modify(|table| table.take(kind, &event));
+                // After an error it begins anew by itself: where a CRD is young, the first lists fail.
+                while let Some(event) = events.next().await {
+                    if let Ok(event) = event {
+                        sender.send_modify(|table| table.take(kind, &event));
+                    }
                 }
             });
         }

@@ -11,6 +11,7 @@ mod files;
 mod flags;
 mod process;
 mod progress;
+mod restart;
 mod tools;
 
 use std::{
@@ -96,6 +97,7 @@ pub struct ControlPlane {
     server_url: String,
     identity: Identity,
     tools: Tools,
+    options: Options,
 }
 
 impl fmt::Debug for ControlPlane {
@@ -134,6 +136,7 @@ impl ControlPlane {
             server_url: String::new(),
             identity,
             tools,
+            options: options.clone(),
         };
         let client = plane.start_api_server(&options, deadline).await?;
         if options.controller_manager {

@@ -143,6 +143,25 @@ impl Process {
         Err(Error::NotEnded { component: self.name })
     }
 
+    /// Ends the program as a crash does, and waits until it is gone.
+    pub(super) async fn crash(&mut self) -> Result<(), Error> {
+        let mark = self.log.with_file_name("running").join(self.name);
+        let program = std::fs::read_to_string(&mark).ok().and_then(|id| id.trim().parse().ok());
+        if let Some(program) = program.and_then(rustix::process::Pid::from_raw) {
+            // It can only fail because it is gone. The watcher reaps it and follows.
+            let _ = rustix::process::kill_process(program, rustix::process::Signal::KILL);
+        }
+        let begin = Instant::now();
+        while self.exited()?.is_none() {
+            if begin.elapsed() > GRACE {
+                return Err(Error::NotEnded { component: self.name });
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        self.watcher = None;
+        Ok(())
+    }
+
     /// Kills the watcher and everything that it started.
     fn kill_group(&self) {
         let leader = self.watcher.as_ref().and_then(|watcher| i32::try_from(watcher.id()).ok());

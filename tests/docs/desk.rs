@@ -49,7 +49,7 @@ case "$command" in
       case "$1" in
         --) break ;;
         --test) [[ -e $REPOSITORY/tests/$2.rs || -e $REPOSITORY/tests/$2/main.rs ]] || unknown "${all[@]}"; shift ;;
-        --bench) [[ -e $REPOSITORY/benches/$2.rs ]] || unknown "${all[@]}"; shift ;;
+        --bench) [[ -e $REPOSITORY/benches/$2.rs || -e $REPOSITORY/benches/$2/main.rs ]] || unknown "${all[@]}"; shift ;;
         --features) grep -q "^$2 = \[" "$REPOSITORY/Cargo.toml" || unknown "${all[@]}"; shift ;;
         --lib | --bins | --release | --locked | --all-targets | --all | --all-features | --check) ;;
         -*) unknown "${all[@]}" ;;

@@ -23,7 +23,7 @@ use crate::mutated::holds;
 
 /// A sentence is for people: it is short, and nothing in it is obeyed by a terminal.
 fn is_sentence(text: &str, input: &[u8]) -> Result<(), String> {
-    if text.chars().any(|c| c.is_control()) {
+    if text.chars().any(char::is_control) {
         return Err(format!("a sentence with a control character: {text:?}"));
     }
     // What was written may be repeated, escaped.

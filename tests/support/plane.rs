@@ -40,7 +40,7 @@ pub(crate) fn kubectl(plane: &ControlPlane) -> Command {
 }
 
 /// Installs the CRDs as the documentation says, and waits until they are served.
-async fn install(plane: &ControlPlane) {
+pub(crate) async fn install(plane: &ControlPlane) {
     let crds = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds");
     run(kubectl(plane).args(["apply", "--server-side", "--kustomize"]).arg(crds)).await;
     run(kubectl(plane).args(["wait", "crd", "--all", "--for=condition=Established", "--timeout=60s"])).await;
