@@ -50,6 +50,7 @@ mod operator {
     mod refused;
     mod rotation;
     mod secrecy;
+    mod selector;
     mod several;
     mod superuser;
     mod undeclared;

@@ -28,7 +28,7 @@ impl Figures {
     pub(crate) fn new(arguments: &Arguments, size: Size) -> Self {
         let cores = std::thread::available_parallelism().map_or(0, usize::from);
         let about = json!({
-            "objects": size.triples * KINDS.len(), "triples": size.triples, "clusters": size.clusters, "clients": arguments.clients,
+            "objects": size.triples * KINDS.len(), "triples": size.triples, "clusters": size.clusters, "installations": arguments.installations, "clients": arguments.clients,
             "runs": arguments.runs, "delay": arguments.delay, "databaseDelay": arguments.database_delay,
             "cores": cores, "version": env!("CARGO_PKG_VERSION"),
         });

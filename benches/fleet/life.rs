@@ -8,8 +8,8 @@ use crate::{
     Arguments, Part, Size,
     clients::{Item, KINDS, fleet},
     figures::{Figures, quantile},
+    installations::Installations,
     meter::Meter,
-    operator::Operator,
     rig::Rig,
     watch::Watch,
 };
@@ -21,7 +21,7 @@ const DEFAULT_INTERVAL: &str = "5m";
 struct Stage<'a> {
     rig: Rig,
     watch: Watch,
-    operator: Operator,
+    operator: Installations,
     arguments: &'a Arguments,
     size: Size,
     figures: &'a mut Figures,
@@ -35,7 +35,7 @@ pub(crate) async fn measure(
     size: Size,
     figures: &mut Figures,
 ) -> Result<()> {
-    let operator = Operator::start(&arguments.program, &rig.plane.kubeconfig_path()).await?;
+    let operator = Installations::start(arguments, &rig.plane.kubeconfig_path()).await?;
     rig.connected().await?;
     let watch = Watch::start(&rig.client);
     let items = fleet("tenant", size.triples, size.clusters);
@@ -128,7 +128,7 @@ impl Stage<'_> {
         // It gives its Lease back: how long another one waits for that of a dead one is measured by the tests.
         self.operator.end().await?;
         let meter = Meter::without_operator(&self.rig).await?;
-        self.operator = Operator::start(&self.arguments.program, &kubeconfig).await?;
+        self.operator = Installations::start(self.arguments, &kubeconfig).await?;
         self.operator.idle_after(self.items.len() as f64).await?;
         self.note(meter, "restart", 0).await
     }

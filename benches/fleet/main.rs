@@ -9,6 +9,7 @@ mod ceiling;
 mod clients;
 mod counts;
 mod figures;
+mod installations;
 mod life;
 mod meter;
 mod operator;
@@ -40,6 +41,11 @@ struct Arguments {
     /// after the other.
     #[arg(long, value_delimiter = ',', default_value = "1")]
     clusters: Vec<usize>,
+
+    /// How many installations of the operator share the `ArangoClusters`, each with a selector and a Lease of its own. Not more
+    /// than there are `ArangoClusters`.
+    #[arg(long, default_value_t = 1)]
+    installations: usize,
 
     /// What is measured.
     #[arg(

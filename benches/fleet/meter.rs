@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use crate::{counts::Counts, figures::Figures, operator::Operator, rig::Rig};
+use crate::{counts::Counts, figures::Figures, installations::Installations, rig::Rig};
 
 /// All that was spent up to a moment.
 pub(crate) struct Meter {
@@ -18,7 +18,7 @@ pub(crate) struct Meter {
 
 impl Meter {
     /// Begins before what is measured.
-    pub(crate) async fn start(rig: &Rig, operator: &Operator) -> Result<Self> {
+    pub(crate) async fn start(rig: &Rig, operator: &Installations) -> Result<Self> {
         let passes = operator.passes().await?;
         Ok(Self { passes, cpu: operator.cpu()?, ..Self::without_operator(rig).await? })
     }
@@ -33,7 +33,7 @@ impl Meter {
     #[allow(clippy::cast_precision_loss, reason = "far below 2^52")]
     pub(crate) async fn stop(
         self,
-        (rig, operator): (&Rig, &Operator),
+        (rig, operator): (&Rig, &Installations),
         (what, objects, own): (&str, usize, usize),
         figures: &mut Figures,
     ) -> Result<()> {

@@ -19,7 +19,7 @@ const START: Duration = Duration::from_secs(60);
 /// How long it may take to end: what is under way is finished.
 const END: Duration = Duration::from_secs(60);
 /// How often it is asked how far it is. An answer counts all objects, so not often.
-const LOOK: Duration = Duration::from_millis(200);
+pub(crate) const LOOK: Duration = Duration::from_millis(200);
 /// How often it is asked whether it is ready, which costs nothing.
 const LOOK_AT_START: Duration = Duration::from_millis(10);
 
@@ -32,11 +32,12 @@ pub(crate) struct Operator {
 }
 
 impl Operator {
-    pub(crate) async fn start(program: &Path, kubeconfig: &Path) -> Result<Self> {
+    pub(crate) async fn start(program: &Path, kubeconfig: &Path, selector: Option<&str>) -> Result<Self> {
         let mut process = Command::new(program)
             .args(["run", "--health-addr", "127.0.0.1:0", "--metrics-addr", "127.0.0.1:0", "--log", "warn"])
             // Leader election as everybody has it. The Lease is given back at the end, so nobody waits for it.
             .args(["--lease-namespace", "default"])
+            .args(selector.map(|selector| ["--selector", selector]).into_iter().flatten())
             .env_clear()
             .env("KUBECONFIG", kubeconfig)
             .stdin(Stdio::null())
@@ -74,27 +75,8 @@ impl Operator {
         memory(self.pid()?)
     }
 
-    /// How many passes have ended since it was started.
-    pub(crate) async fn passes(&self) -> Result<f64> {
-        Ok(self.sums().await?.0)
-    }
-
-    /// Waits until so many passes have ended since the start.
-    pub(crate) async fn passed(&self, passes: f64) -> Result<()> {
-        self.until("all is looked at", LOOK, async || Ok(self.passes().await? >= passes)).await
-    }
-
-    /// The same, and until nothing waits for its turn.
-    pub(crate) async fn idle_after(&self, passes: f64) -> Result<()> {
-        self.until("nothing is left to do", LOOK, async || {
-            let (done, waiting) = self.sums().await?;
-            Ok(done >= passes && waiting < 1.0)
-        })
-        .await
-    }
-
     /// How many passes have ended, and how many resources wait for one.
-    async fn sums(&self) -> Result<(f64, f64)> {
+    pub(crate) async fn sums(&self) -> Result<(f64, f64)> {
         let text = self.http.get(format!("{}/metrics", self.metrics)).send().await?.text().await?;
         let sum = |name: &str| -> f64 {
             let samples = text.lines().filter(|line| line.starts_with(name));

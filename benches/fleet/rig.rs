@@ -26,6 +26,7 @@ use crate::{
     Arguments, Size,
     clients::{Clients, NAMESPACE, cluster_name},
     counts::{self, Counts},
+    installations::LABEL,
     process,
 };
 
@@ -75,7 +76,7 @@ impl Rig {
         rig.secret("passwords", &[("all", "one for all")]).await?;
         for n in 0..size.clusters {
             let endpoints = rig.stand_in(arguments).await?;
-            rig.connect(n, &endpoints).await?;
+            rig.connect(n, &endpoints, n % arguments.installations).await?;
         }
         Ok(rig)
     }
@@ -119,11 +120,11 @@ impl Rig {
         Ok(())
     }
 
-    async fn connect(&self, n: usize, endpoints: &[String]) -> Result<()> {
+    async fn connect(&self, n: usize, endpoints: &[String], shard: usize) -> Result<()> {
         let cluster: ArangoCluster = serde_json::from_value(json!({
             "apiVersion": "arango-operator.dev/v1alpha1",
             "kind": "ArangoCluster",
-            "metadata": {"name": cluster_name(n), "namespace": NAMESPACE},
+            "metadata": {"name": cluster_name(n), "namespace": NAMESPACE, "labels": {LABEL: shard.to_string()}},
             "spec": {"endpoints": endpoints, "auth": {"secretRef": {"name": "prod-root"}}},
         }))?;
         Api::namespaced(self.client.clone(), NAMESPACE).create(&PostParams::default(), &cluster).await?;

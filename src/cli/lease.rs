@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use clap::{ArgAction, builder::NonEmptyStringValueParser};
 
-use crate::{core::lease::Terms, operator::lease::Election};
+use crate::{
+    core::{lease::Terms, selector::Selector},
+    operator::{lease::Election, rbac::NAME},
+};
 
 /// Longest name of a process.
 const IDENTITY_MAX: usize = 128;
@@ -22,9 +25,11 @@ pub(super) struct LeaseArgs {
         action = ArgAction::Set
     )]
     leader_election: bool,
-    /// The name of the Lease. Operators for different namespaces that run in one namespace need different ones.
-    #[arg(long, env = "ARANGO_OPERATOR_LEASE_NAME", value_name = "NAME", default_value = "arango-operator", value_parser = NonEmptyStringValueParser::new())]
-    lease_name: String,
+    /// The name of the Lease, which is also that of this installation. Operators for different namespaces that run in one
+    /// namespace need different ones. If left out: arango-operator, with a selector arango-operator- and a digest of it, so
+    /// that the replicas of one selector share a Lease and those of another have their own.
+    #[arg(long, env = "ARANGO_OPERATOR_LEASE_NAME", value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    lease_name: Option<String>,
     /// The namespace of the Lease. `POD_NAMESPACE` if left out, else the namespace of the pod's `ServiceAccount` or of the
     /// kubeconfig's context.
     #[arg(long, env = "ARANGO_OPERATOR_LEASE_NAMESPACE", value_name = "NAMESPACE", value_parser = NonEmptyStringValueParser::new())]
@@ -46,20 +51,30 @@ pub(super) struct LeaseArgs {
 }
 
 impl LeaseArgs {
-    /// The name of this process, and which Lease decides whether it acts.
-    pub(super) fn settings(self) -> (String, Option<Election>) {
+    /// The name of this process, namespace and name of the Lease, and the Lease if it decides whether this process acts.
+    pub(super) fn settings(
+        self,
+        selector: Option<&Selector>,
+    ) -> (String, (Option<String>, String), Option<Election>) {
         let variable = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
         let identity = self.identity.unwrap_or_else(|| {
             let host = || rustix::system::uname().nodename().to_string_lossy().into_owned();
             unique(&variable("POD_NAME").unwrap_or_else(host))
         });
-        let election = self.leader_election.then(|| Election {
-            namespace: self.lease_namespace.or_else(|| variable("POD_NAMESPACE")),
-            name: self.lease_name,
-            duration: self.lease_duration,
+        let namespace = self.lease_namespace.or_else(|| variable("POD_NAMESPACE"));
+        let name = self.lease_name.unwrap_or_else(|| lease_of(selector));
+        let lease = (namespace, name);
+        let election = self.leader_election.then(|| {
+            let (namespace, name) = lease.clone();
+            Election { namespace, name, duration: self.lease_duration }
         });
-        (identity, election)
+        (identity, lease, election)
     }
+}
+
+/// The Lease of whoever takes what that selects.
+fn lease_of(selector: Option<&Selector>) -> String {
+    selector.map_or_else(|| NAME.to_owned(), |selector| format!("{NAME}-{}", selector.digest()))
 }
 
 /// A name that no other process has, and no other life of this one.
@@ -99,6 +114,16 @@ mod tests {
         assert_ne!(one, other);
         assert!(one.starts_with("oprator1_") && identity(&one).is_ok(), "{one}");
         assert!(identity(&unique(&"x".repeat(300))).is_ok());
+    }
+
+    #[test]
+    fn those_that_take_the_same_share_a_lease_and_no_others_do() {
+        let lease = |selector: &str| lease_of(Some(&selector.parse().unwrap()));
+        assert_eq!(lease("shard in (a,b),!old"), lease("!old,shard in (b, a)"));
+        let all = [lease_of(None), lease("shard=a"), lease("shard=b"), lease("shard notin (a,b)")];
+        assert_eq!(all[0], "arango-operator");
+        assert_eq!(all[1], "arango-operator-3d8dfb268d");
+        assert_eq!(all.iter().collect::<std::collections::BTreeSet<_>>().len(), all.len());
     }
 
     #[test]

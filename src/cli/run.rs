@@ -12,6 +12,7 @@ use tracing_subscriber::{EnvFilter, Layer, fmt, layer::SubscriberExt, util::Subs
 use super::{lease::LeaseArgs, screen::may_colour};
 use crate::{
     arango::Route,
+    core::selector::Selector,
     operator::{self, End, Settings},
     traces::Traces,
 };
@@ -41,6 +42,11 @@ pub struct RunArgs {
     /// count: nothing connects, and their status says so. All count if left out.
     #[arg(long, env = "ARANGO_OPERATOR_CLUSTER_NAMESPACE", value_name = "NAMESPACE", value_delimiter = ',', value_parser = NonEmptyStringValueParser::new())]
     cluster_namespace: Vec<String>,
+    /// Look after the ArangoClusters whose labels this selects, as in kubectl get --selector, and after whatever refers to
+    /// them: several installations of the operator share a fleet so. All others are left alone as if they weren't there. All
+    /// are looked after if left out.
+    #[arg(long, env = "ARANGO_OPERATOR_SELECTOR", value_name = "SELECTOR")]
+    selector: Option<Selector>,
     #[command(flatten)]
     lease: LeaseArgs,
     /// Connect elsewhere for endpoints with that HOST and PORT, as curl's --connect-to does: for names that are not known
@@ -121,13 +127,15 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let client = client(config)?;
     let stop = CancellationToken::new();
     tokio::spawn(cancel_on_signal(stop.clone())?);
-    let (identity, election) = args.lease.settings();
+    let (identity, lease, election) = args.lease.settings(args.selector.as_ref());
     let settings = Settings {
         identity,
         election,
         namespaces: args.namespace,
         instance: args.instance,
         cluster_namespaces: args.cluster_namespace,
+        selector: args.selector,
+        lease,
         routes: args.connect_to,
         health: args.health_addr,
         metrics: args.metrics_addr,

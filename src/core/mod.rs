@@ -12,6 +12,7 @@ pub mod duration;
 pub mod glob;
 pub mod hold;
 pub mod id;
+pub mod installation;
 pub mod kube_arangodb;
 pub mod lease;
 pub mod level;
@@ -21,6 +22,7 @@ pub mod plan;
 pub mod policy;
 pub mod queue;
 pub mod rights;
+pub mod selector;
 pub mod template;
 
 pub use access::{Access, Subject};

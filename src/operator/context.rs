@@ -25,6 +25,7 @@ use super::{
     claims::Claims,
     clusters::connections::Connected,
     events::{Events, kind_of},
+    installation::Installation,
     kube_arangodb::ArangoDeployments,
     lease::gate::Lead,
     maintenance::Maintenances,
@@ -72,6 +73,8 @@ pub struct Context {
     pub instance: OnceLock<String>,
     /// The namespaces where ArangoClusters count; all if there are none.
     pub cluster_namespaces: Vec<String>,
+    /// Which of several installations this one is.
+    pub installation: Installation,
     /// Reverse look-ups.
     pub index: Mutex<Index>,
     /// The queue of resources to be looked at.
@@ -151,6 +154,7 @@ impl Context {
             namespaces,
             instance: OnceLock::new(),
             cluster_namespaces: Vec::new(),
+            installation: Installation::default(),
             index: Mutex::default(),
             wakes,
             unfilled: watch::Sender::new(caches),
@@ -322,12 +326,17 @@ impl Context {
         self.checked.lock().insert(resource.clone(), at);
     }
 
-    /// Forgets a resource that is gone.
-    pub fn forget(&self, resource: &Ref) {
+    /// Forgets what was found out about a resource that others look after.
+    pub fn leave_alone(&self, resource: &Ref) {
         self.attempts.lock().remove(resource);
         self.suspicions.forget(&resource.id);
         self.checked.lock().remove(resource);
         self.waiting.lock().remove(resource);
+    }
+
+    /// Forgets a resource that is gone.
+    pub fn forget(&self, resource: &Ref) {
+        self.leave_alone(resource);
         self.wakes.forget(resource);
         let mut index = self.index.lock();
         if let Some(thing) = index.remove(resource) {

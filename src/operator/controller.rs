@@ -19,6 +19,7 @@ use tracing::{Instrument, debug, debug_span, field, warn};
 
 use super::{
     context::Context,
+    installation::{Turn, hands::is_missing},
     metrics,
     pass::{self, Next},
     store::StoreError,
@@ -225,10 +226,24 @@ async fn reconcile<K: Kind>(
         context.succeeded(&resource_ref);
         return None;
     };
+    let ends = match may_act::<K>(context, &resource).await {
+        Ok(Some(ends)) => ends,
+        Ok(None) => {
+            context.leave_alone(&resource_ref);
+            return None;
+        }
+        Err(error) => {
+            debug!(kind = K::NAME, resource = %resource_ref.id, %error, "could not look for the ArangoCluster");
+            return Next::Retry(crate::core::Reason::Retry).again(context, &resource_ref);
+        }
+    };
     let Id { namespace, name } = &resource_ref.id;
     let span = debug_span!("pass", kind = K::NAME, %namespace, object = %name, reason = field::Empty);
     let pass = pass::pass::<K>(&shared, &resource_ref, &resource, asked).instrument(span.clone());
-    let result = timeout(DEADLINE, pass).await;
+    let Some(result) = ends.run_until_cancelled(timeout(DEADLINE, pass)).await else {
+        context.leave_alone(&resource_ref);
+        return None;
+    };
     let passed = |reason| {
         span.record("reason", reason);
         context.metrics.pass(K::NAME, reason, started.elapsed().as_secs_f64());
@@ -258,6 +273,23 @@ async fn reconcile<K: Kind>(
         }
     };
     next.again(context, &resource_ref)
+}
+
+/// Whether the ArangoCluster of a resource is this installation's, or nobody's: then until when.
+async fn may_act<K: Kind>(
+    context: &Context,
+    resource: &K::Resource,
+) -> Result<Option<CancellationToken>, kube::Error> {
+    let cluster = K::place(resource).cluster;
+    Ok(match context.installation.turn(&cluster) {
+        Turn::Ours(ends) => Some(ends),
+        Turn::Elsewhere => None,
+        // The watch shows in a moment what is there by now, and wakes the resource.
+        Turn::Missing if context.installation.misses(&cluster) && !is_missing(context, &cluster).await? => {
+            None
+        }
+        Turn::Missing => Some(CancellationToken::new()),
+    })
 }
 
 impl Next {

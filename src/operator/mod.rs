@@ -14,6 +14,7 @@ pub mod controller;
 pub mod drift;
 pub mod events;
 pub mod health;
+pub mod installation;
 mod instance;
 pub mod kube_arangodb;
 pub mod lease;
@@ -50,12 +51,13 @@ use self::{
     asks::Asks,
     clusters::place,
     context::{Context, Find, Found},
+    installation::Installation,
     lease::{Election, Elector, gate::Lead},
     watching::index::Id,
 };
 use crate::{
     arango::Route,
-    core::lease::Lost,
+    core::{lease::Lost, selector::Selector},
     for_each_kind,
     kinds::{Kind, Place, cluster::crd::ArangoCluster, permission::crd::ArangoPermission},
 };
@@ -81,6 +83,11 @@ pub struct Settings {
     pub election: Option<Election>,
     /// The namespaces where ArangoClusters count; all if there are none.
     pub cluster_namespaces: Vec<String>,
+    /// Which ArangoClusters are this installation's; all if there is none.
+    pub selector: Option<Selector>,
+    /// Namespace and name of the installation's Lease, by which it is called whether or not it uses it; the client's own
+    /// namespace if none is given.
+    pub lease: (Option<String>, String),
     /// Where connections to ArangoDB go instead.
     pub routes: Vec<Route>,
     /// Where `/livez` and `/readyz` are served.
@@ -134,6 +141,9 @@ pub async fn run(
     context.identity.clone_from(&settings.identity);
     context.maintenance.period = settings.maintenance_period;
     context.cluster_namespaces = settings.cluster_namespaces;
+    let (namespace, lease) = settings.lease;
+    let namespace = namespace.unwrap_or_else(|| client.default_namespace().to_owned());
+    context.installation = Installation::new(format!("{namespace}/{lease}"), settings.selector);
     let context = Arc::new(context);
 
     let served = CancellationToken::new();
@@ -148,9 +158,12 @@ pub async fn run(
     {
         let watched = clusters::Watched::default();
         let store = watched.store.clone();
-        counts.push(metrics::count(store.clone(), clusters::connections::KIND, |cluster: &ArangoCluster| {
-            cluster.status.as_ref().map(|status| &*status.conditions)
-        }));
+        counts.push(metrics::count(
+            store.clone(),
+            clusters::connections::KIND,
+            |cluster: &ArangoCluster| place(cluster).cluster,
+            |cluster| cluster.status.as_ref().map(|status| &*status.conditions),
+        ));
         lookups.insert(clusters::connections::KIND, Box::new(move |id| found(&store, id, place)));
         let (context, stop) = (Arc::clone(&context), stop.clone());
         let start = Box::new(move || clusters::start(&context, watched, stop));
@@ -159,9 +172,12 @@ pub async fn run(
     for_each_kind!(K => {
         let watched = controller::Watched::<K>::default();
         let store = watched.store.clone();
-        counts.push(metrics::count(store.clone(), K::NAME, |resource: &<K as Kind>::Resource| {
-            resource.status().map(|status| &*status.conditions)
-        }));
+        counts.push(metrics::count(
+            store.clone(),
+            K::NAME,
+            |resource: &<K as Kind>::Resource| K::place(resource).cluster,
+            |resource| resource.status().map(|status| &*status.conditions),
+        ));
         lookups.insert(K::NAME, Box::new(move |id| found(&store, id, K::place)));
         if let Some(permissions) = (&watched.store as &dyn Any).downcast_ref::<Store<ArangoPermission>>() {
             drop(context.permissions.set(permissions.clone()));

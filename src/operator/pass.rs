@@ -62,6 +62,7 @@ pub async fn pass<K: Kind>(
 ) -> Result<Next, StoreError> {
     let mut stored = Stored::<K::Resource>::new(&shared.context, resource.clone());
     stored.by_status_alone = is_foreign::<K>(resource);
+    stored.is_final = shared.context.installation.misses(&K::place(resource).cluster);
     let next = look_after(shared, (resource_ref, asked), resource, &mut stored).await;
     // The write that releases a deleted resource leaves the version as it was.
     if stored.resource.meta().resource_version != resource.meta().resource_version

@@ -82,6 +82,8 @@ pub struct Stored<'a, R> {
     /// Whether what is remembered is in the status alone. The claim is an annotation: whoever may write the resource may
     /// write it, and say that what exists was made by him. In the ArangoCluster's own namespace he may do that anyway.
     pub by_status_alone: bool,
+    /// Whether what somebody else writes in between ends the pass, whatever it is.
+    pub is_final: bool,
     /// The deployment that the pass is about, once it is known.
     deployment: Option<Arc<str>>,
 }
@@ -124,7 +126,7 @@ impl<'a, R: Writable> Stored<'a, R> {
     /// A resource out of a cache.
     pub fn new(context: &'a Context, resource: R) -> Self {
         let api = context.api(resource.meta().namespace.as_deref().unwrap_or_default());
-        Self { context, api, resource, by_status_alone: false, deployment: None }
+        Self { context, api, resource, by_status_alone: false, is_final: false, deployment: None }
     }
 
     /// Whether the finalizer is there.
@@ -219,7 +221,8 @@ impl<'a, R: Writable> Stored<'a, R> {
         let mut newer = self.api.get(name).await?;
         newer.meta_mut().managed_fields = None;
         let (old, new) = (self.resource.meta(), newer.meta());
-        let same = old.uid == new.uid
+        let same = !self.is_final
+            && old.uid == new.uid
             && old.generation == new.generation
             && old.deletion_timestamp.is_some() == new.deletion_timestamp.is_some();
         self.resource = newer;

@@ -47,7 +47,9 @@ impl Operator {
         let mut process = Command::new(env!("CARGO_BIN_EXE_arango-operator"))
             .arg("run")
             .args(namespaces.iter().flat_map(|namespace| ["--namespace", namespace]))
-            .args(["--lease-namespace", LEASES, "--lease-name", namespaces[0]])
+            .args(["--lease-namespace", LEASES])
+            // One of several installations is given a Lease by its selector.
+            .args(["--lease-name", namespaces[0]].iter().filter(|_| !arguments.contains(&"--selector")))
             .args(["--health-addr", "127.0.0.1:0", "--metrics-addr", "127.0.0.1:0"])
             .args(arguments)
             // Nothing of whoever runs the tests may change how it behaves.

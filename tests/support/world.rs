@@ -141,6 +141,17 @@ impl World {
         replica
     }
 
+    /// Starts a replica of the installation that looks after what this selects, and waits until it is ready. It has a Lease by
+    /// its selector.
+    pub(crate) async fn installation(&self, identity: &str, selector: &str) -> Operator {
+        let arguments = ["--identity", identity, "--selector", selector];
+        let kubeconfig = self.plane.kubeconfig_path();
+        let namespace = [&*self.namespace];
+        let replica = Operator::start(&kubeconfig, &namespace, &self.log_path(), &arguments, &[]).await;
+        replica.is_ready().await;
+        replica
+    }
+
     fn leases(&self) -> Api<Lease> {
         Api::namespaced(self.client.clone(), LEASES)
     }

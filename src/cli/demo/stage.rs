@@ -99,6 +99,8 @@ impl Stage {
     pub(super) async fn start_operator(&mut self, client: kube::Client, screen: &Screen) -> Result<()> {
         let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let settings = Settings {
+            selector: None,
+            lease: (None, operator::rbac::NAME.to_owned()),
             namespaces: Vec::new(),
             cluster_namespaces: Vec::new(),
             instance: None,

@@ -6,6 +6,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use super::status::Deployment;
 use super::{
     access::{self, AccessRule},
     status,
@@ -267,6 +268,10 @@ pub struct ClusterStatus {
     #[serde(default)]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
+    /// The installation of the operator that looks after it: namespace and name of its Lease.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 317))]
+    pub installation: Option<String>,
     /// What the deployment says of itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deployment: Option<Deployment>,
@@ -302,6 +307,7 @@ impl Default for ClusterStatus {
         Self {
             observed_generation: never(),
             conditions: Vec::new(),
+            installation: None,
             deployment: None,
             coordinators: Vec::new(),
             servers: Vec::new(),
@@ -311,41 +317,6 @@ impl Default for ClusterStatus {
             reconcile_at: None,
         }
     }
-}
-
-/// What a deployment says of itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Deployment {
-    /// Cluster or Single.
-    #[schemars(length(max = 64))]
-    pub mode: String,
-    /// Its identity: the `ClusterId` of a cluster, a digest of the endpoints for a single server. All ArangoClusters that
-    /// lead to one deployment share what is declared there. Once known, another one counts only when the annotation
-    /// arango-operator.dev/accept-deployment names it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 256))]
-    pub id: Option<String>,
-    /// The identity of the deployment that answers, if it is another one: nothing is taken away there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 256))]
-    pub found: Option<String>,
-    /// The ArangoDB version.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 256))]
-    pub version: Option<String>,
-    /// community or enterprise.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
-    pub license: Option<String>,
-    /// The storage engine: rocksdb.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
-    pub engine: Option<String>,
-    /// What answers at the endpoints: Coordinator or Single.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
-    pub role: Option<String>,
 }
 
 /// What the API server checks beside the schema.

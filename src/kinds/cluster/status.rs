@@ -210,6 +210,41 @@ impl Maintenance {
     }
 }
 
+/// What a deployment says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Deployment {
+    /// Cluster or Single.
+    #[schemars(length(max = 64))]
+    pub mode: String,
+    /// Its identity: the `ClusterId` of a cluster, a digest of the endpoints for a single server. All ArangoClusters that
+    /// lead to one deployment share what is declared there. Once known, another one counts only when the annotation
+    /// arango-operator.dev/accept-deployment names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub id: Option<String>,
+    /// The identity of the deployment that answers, if it is another one: nothing is taken away there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub found: Option<String>,
+    /// The ArangoDB version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub version: Option<String>,
+    /// community or enterprise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub license: Option<String>,
+    /// The storage engine: rocksdb.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub engine: Option<String>,
+    /// What answers at the endpoints: Coordinator or Single.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub role: Option<String>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -158,6 +158,11 @@ impl Connected {
         of_endpoints(coordinators.iter().map(|state| (state.endpoint.host(), state.endpoint.port())))
     }
 
+    /// The deployment is to be asked about itself again, however lately it has told.
+    pub fn doubt(&self) {
+        self.doubted.store(true, Ordering::Relaxed);
+    }
+
     /// Somebody was refused, or got no answer: the ArangoCluster is looked at. Once for many.
     pub fn suspect(&self, context: &Context) {
         if !self.doubted.swap(true, Ordering::Relaxed) {
@@ -249,7 +254,7 @@ pub async fn establish(
     connection.routes = Arc::clone(&context.routes);
     connection.timeout = timeout;
     connection.observer = Some(Arc::new(context.metrics.traffic.clone()));
-    connection.gate = Some(Arc::clone(&context.lead) as _);
+    connection.gate = Some(context.installation.gate(&resource.id, &context.lead));
     connection.agent = Some(context.identity.clone());
     connection.max_concurrent = spec.requests.max_concurrent as usize;
     connection.load_balancing = match spec.load_balancing {

@@ -102,6 +102,13 @@ pub fn write(deployment: Option<Deployment>, standing: Option<&Standing>) -> Opt
     deployment.map(|deployment| Deployment { id: Some(accepted.to_string()), found, ..deployment })
 }
 
+/// What the status is to say of the deployment that answered.
+pub fn of(cluster: &ArangoCluster, told: &Told) -> Option<Deployment> {
+    let known = cluster.status.as_ref().and_then(|status| status.deployment.as_ref()?.id.clone());
+    let accept = cluster.annotations().get(ACCEPT).map(String::as_str);
+    write(Some(told.deployment.clone()), Some(&Standing::new(known.as_deref(), &told.id, accept)))
+}
+
 /// Ready as it is told: the connection works, whichever deployment is behind it, and new things are made there.
 pub fn remark(verdict: Verdict, standing: Option<&Standing>) -> Verdict {
     if !verdict.is_ready() || standing.is_none_or(Standing::is_accepted) {

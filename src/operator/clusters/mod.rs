@@ -6,6 +6,7 @@ pub mod connections;
 pub mod deployments;
 pub mod elsewhere;
 pub mod inspect;
+mod leave;
 mod own_password;
 pub mod reach;
 
@@ -28,8 +29,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span, debug, debug_span, field, info, warn};
 
 use self::{
-    connections::{Connected, KIND, ask, disconnect, establish, key},
+    connections::{Connected, KIND, disconnect, establish, key},
     inspect::{Inspected, coordinators, inspect},
+    leave::leave,
     own_password::ask_or_catch_up,
     reach::needs,
 };
@@ -38,7 +40,11 @@ use super::{
     asks::{self, Asks},
     context::Context,
     controller::asked,
-    maintenance::{end_maintenance, look_after},
+    installation::{
+        Turn,
+        hands::{left_alone, take_up},
+    },
+    maintenance::look_after,
     metrics,
     store::{StoreError, Stored, now},
     tell::call_for_a_person_about,
@@ -70,11 +76,6 @@ const RETRY: Duration = Duration::from_secs(1);
 /// The longest wait between repetitions.
 const RETRY_MAX: Duration = Duration::from_secs(30);
 
-/// An ArangoCluster that is being deleted stays at least this long if others use it: `kubectl delete -f` and a
-/// namespace's end delete the cluster first and its users a moment later.
-const LINGER: Duration = Duration::from_secs(5);
-/// An ArangoCluster that is being deleted stays at most this long; what can't be removed by then is left behind.
-const LINGER_MAX: Duration = Duration::from_secs(60);
 /// How often it is looked whether an ArangoCluster that is being deleted is still needed.
 const LINGER_LOOK: Duration = Duration::from_millis(300);
 
@@ -124,6 +125,7 @@ pub fn start(context: &Arc<Context>, watched: Watched, stop: CancellationToken) 
 
 async fn follow(context: Arc<Context>, store: Store<ArangoCluster>, writer: Writer<ArangoCluster>) {
     let forget = |gone: &Id| {
+        context.is_gone(gone);
         disconnect(&context, gone);
         context.disconnected(gone);
         access::forget(&context, gone);
@@ -146,6 +148,7 @@ async fn follow(context: Arc<Context>, store: Store<ArangoCluster>, writer: Writ
             drop(index);
             context.policies.set(&id, cluster.spec.drift.policy);
             deployments::remember(&context, &id, cluster);
+            context.changed_hands(cluster);
         }
         Ok(Event::Delete(cluster)) => {
             let id = id_of(cluster);
@@ -190,6 +193,20 @@ async fn reconcile(
     // Gone since the pass was asked for: what it was is no reason to do anything.
     let id = ObjectRef::new(&resource.id.name).within(&resource.id.namespace);
     let Some(cluster) = cached.get(&id) else { return Ok(None) };
+    if let Some(again) = left_alone(context, &resource.id, &cluster).await {
+        return Ok(again.map(|again| (again, Urgency::Change)));
+    }
+    let Turn::Ours(ends) = context.installation.turn(&resource.id) else { return Ok(None) };
+    let looked = ends.run_until_cancelled(Box::pin(look(context, resource, cluster))).await;
+    looked.unwrap_or(Ok(None))
+}
+
+/// A look at an ArangoCluster that is ours.
+async fn look(
+    context: &Arc<Context>,
+    resource: &Ref,
+    cluster: Arc<ArangoCluster>,
+) -> Result<Again, StoreError> {
     if !elsewhere::counts(context, &resource.id.namespace) {
         elsewhere::refuse(context, resource, &cluster).await?;
         return Ok(None);
@@ -279,11 +296,19 @@ async fn pass(
             let (connected, told, hold) =
                 ask_or_catch_up(context, resource, cluster, Arc::clone(connected), was_ready).await;
             let connected = &connected;
-            deployments::learn(context, &resource.id, cluster, connected, &told);
+            let Some(taken) = take_up(context, &mut stored, cluster, connected, &told).await? else {
+                return Ok((Reason::Pending, None));
+            };
+            let is_taken = taken.is_some();
+            let hold = hold.or(taken);
             standing = connected.server.standing();
             let probed = matches!(told, Ok(Some(_)));
             let found = told.as_ref().ok().and_then(Option::as_ref).map(|told| told.deployment.clone());
-            status.deployment = deployments::write(found.or(status.deployment), standing.as_ref());
+            if !is_taken {
+                status.deployment = deployments::write(found.or(status.deployment), standing.as_ref());
+            }
+            status.installation =
+                context.installation.signs(is_taken, standing.is_some(), status.installation);
             let judged = match hold {
                 Some(hold) => hold.into(),
                 None => judge(told.map(|_| ()), &connected.coordinators(), connected),
@@ -332,44 +357,6 @@ async fn pass(
         context.wake(&key(&resource.id));
     }
     Ok((verdict.reason, again))
-}
-
-/// An ArangoCluster that is being deleted: lets go once nothing waits to be deleted through it. Tells whether it did.
-async fn leave(context: &Arc<Context>, resource: &Ref, cluster: &ArangoCluster) -> Result<bool, StoreError> {
-    let mut stored = Stored::new(context, cluster.clone());
-    if !stored.has_finalizer() {
-        return Ok(true);
-    }
-    if context.connection(&resource.id).is_none() {
-        // Started while it was on its way out: its own state says whether it can still serve.
-        let established = establish(context, resource, cluster).await;
-        if context.tried(&resource.id) {
-            // Whoever waited for this look has something to say now.
-            context.wake(&key(&resource.id));
-        }
-        if let Err(hold) = established {
-            debug!(cluster = %resource.id, %hold, "can't serve while being deleted");
-        }
-    }
-    if let Some(connected) = context.connection(&resource.id)
-        && connected.server.standing().is_none()
-    {
-        let told = ask(&connected, false).await;
-        deployments::learn(context, &resource.id, cluster, &connected, &told);
-    }
-    let switches = end_maintenance(context, resource, cluster, &mut stored).await?;
-    let users = context.index.lock().needing(&key(&resource.id));
-    let waits = users.iter().any(|user| context.find(user.kind, &user.id).is_some_and(|found| found.leaving));
-    let gone = cluster.metadata.deletion_timestamp.as_ref().map_or(LINGER_MAX, |at| {
-        let seconds = jiff::Timestamp::now().as_second() - at.0.as_second();
-        Duration::from_secs(u64::try_from(seconds).unwrap_or_default())
-    });
-    let stays = gone < LINGER_MAX && (switches || waits || (!users.is_empty() && gone < LINGER));
-    if stays {
-        return Ok(false);
-    }
-    stored.release().await?;
-    Ok(true)
 }
 
 /// What is said of the connection.

@@ -17,7 +17,7 @@ use crate::{
         Reason,
         condition::{Condition, ConditionStatus, READY},
     },
-    operator::{clusters::connections::KIND, context::Context},
+    operator::{clusters::connections::KIND, context::Context, watching::index::Id},
 };
 
 /// How an object stands.
@@ -28,8 +28,8 @@ pub struct ObjectLabels {
     reason: &'static str,
 }
 
-/// Counts the objects of one kind by how they stand.
-pub type Count = Box<dyn Fn(&mut BTreeMap<ObjectLabels, i64>) + Send + Sync>;
+/// Counts the objects of one kind by how they stand, those that another installation looks after left out.
+pub type Count = Box<dyn Fn(&Context, &mut BTreeMap<ObjectLabels, i64>) + Send + Sync>;
 
 /// Gauges that are taken at each scrape.
 pub struct Census {
@@ -79,7 +79,7 @@ impl Census {
         let _taking = self.taking.lock();
         let mut objects = BTreeMap::new();
         for count in self.counts.get().into_iter().flatten() {
-            count(&mut objects);
+            count(context, &mut objects);
         }
         self.objects.clear();
         for (labels, count) in objects {
@@ -107,13 +107,21 @@ impl Census {
     }
 }
 
-/// Counts what is in a cache.
-pub fn count<R>(store: Store<R>, kind: &'static str, conditions: fn(&R) -> Option<&[Condition]>) -> Count
+/// Counts what is in a cache. `cluster`: the ArangoCluster that it refers to.
+pub fn count<R>(
+    store: Store<R>,
+    kind: &'static str,
+    cluster: fn(&R) -> Id,
+    conditions: fn(&R) -> Option<&[Condition]>,
+) -> Count
 where
     R: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Send + Sync + 'static,
 {
-    Box::new(move |counts| {
+    Box::new(move |context, counts| {
         for resource in store.state() {
+            if context.installation.is_elsewhere(&cluster(&resource)) {
+                continue;
+            }
             let (ready, reason) = standing(conditions(&resource).unwrap_or_default());
             *counts.entry(ObjectLabels { kind, ready, reason }).or_default() += 1;
         }
