@@ -139,6 +139,8 @@ impl Running {
             identity: "counts".to_owned(),
             election: None,
             cluster_namespaces: Vec::new(),
+            selector: None,
+            lease: (None, "counts".to_owned()),
             routes: Vec::new(),
             health: "127.0.0.1:0".parse().unwrap(),
             metrics: "127.0.0.1:0".parse().unwrap(),
