@@ -277,7 +277,7 @@ async fn a_fleet_costs_no_more_than_it_did() {
     );
     running.stop().await;
     assert!(allocations <= ALLOCATIONS, "{allocations} allocations for a pass that finds nothing to do");
-    wrote_nothing(&api);
+    // That a comparison writes nothing is counted by `tests/operator/quiet.rs`, where the machine's speed is waited for.
 }
 
 /// Of an ArangoCluster the counts change, which are written.
