@@ -123,7 +123,7 @@ const TRIPLES: usize = 80;
 /// Most requests at the same time.
 const CONCURRENT: usize = 4;
 /// How long the server takes for a request, so that some are under way at any moment.
-const DELAY: Duration = Duration::from_millis(50);
+const DELAY: Duration = Duration::from_millis(150);
 
 /// Declares more than is done in a moment. Returns when a part of it is there, with the names.
 async fn much_to_do(world: &World, server: &Server) -> Vec<String> {

@@ -345,6 +345,11 @@ async fn pass(
     let said_now = verdict.said().chain(deployments::said(&resource.id, standing.as_ref()));
     let said_now = said_now.chain(looked.said.clone());
     status.conditions = conditions(&before.conditions, said_now, generation, &now);
+    let unsigned = ClusterStatus { installation: None, ..status.clone() };
+    if before == unsigned && context.installation.takes_all() {
+        // A status from before installations had names: signed with the next change, and not for that alone.
+        status = unsigned;
+    }
     stored.write_status(status).await?;
     context.written.wrote(stored.resource, || Some(cluster));
     let again = [looked.again, inspected.again].into_iter().flatten().min();

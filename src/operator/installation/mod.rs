@@ -235,13 +235,18 @@ impl Installation {
             ));
         }
         let is_free = entry.by.as_ref().is_none_or(|by| *by == self.name);
-        if claim == Claim::Recorded || (self.selector.is_none() && is_free) {
+        if claim == Claim::Recorded || (self.takes_all() && is_free) {
             return Stand::Go;
         }
         if let Some(entry) = clusters.get_mut(cluster) {
             entry.awaited = true;
         }
         Stand::Claim
+    }
+
+    /// Whether every ArangoCluster is its own.
+    pub fn takes_all(&self) -> bool {
+        self.selector.is_none()
     }
 
     /// Whom the status is to name. `taken`: another installation has the deployment; `acts`: it is known which one it is.
