@@ -5,6 +5,8 @@ use std::path::Path;
 use arango_operator::control_plane::{ControlPlane, Options, Progress};
 use tokio::{process::Command, sync::OnceCell};
 
+use super::eventually;
+
 /// Started by whoever is first. Nobody stops it: it ends with the process.
 static PLANE: OnceCell<ControlPlane> = OnceCell::const_new();
 
@@ -23,6 +25,7 @@ pub(crate) async fn plane_with(install: impl AsyncFnOnce(&ControlPlane)) -> &'st
         };
         let plane = ControlPlane::start(Options::default(), &tell).await.unwrap();
         install(&plane).await;
+        is_discovered(&plane).await;
         plane
     };
     PLANE.get_or_init(start).await
@@ -44,6 +47,17 @@ pub(crate) async fn install(plane: &ControlPlane) {
     let crds = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds");
     run(kubectl(plane).args(["apply", "--server-side", "--kustomize"]).arg(crds)).await;
     run(kubectl(plane).args(["wait", "crd", "--all", "--for=condition=Established", "--timeout=60s"])).await;
+}
+
+/// Waits until kubectl knows our kinds by their category: it keeps for hours what it was told a moment too early.
+async fn is_discovered(plane: &ControlPlane) {
+    let question = ["api-resources", "--categories=arangodata", "--cached=false", "--output=name"];
+    eventually("our kinds are discovered", async || {
+        let output = kubectl(plane).args(question).output().await.unwrap();
+        let known = String::from_utf8(output.stdout).unwrap();
+        if known.lines().count() >= 4 { Ok(()) } else { Err(known) }
+    })
+    .await;
 }
 
 async fn run(command: &mut Command) {
