@@ -40,7 +40,8 @@ impl Endpoint {
             });
         };
         // Whatever stands before an `@` may be a password, so no message repeats it.
-        let shown = format!("{scheme}://{}", rest.rsplit('@').next().unwrap_or_default());
+        let behind = |part: &str| part.rsplit('@').next().unwrap_or_default().to_owned();
+        let shown = format!("{}://{}", behind(scheme), behind(rest));
         let refuse = |problem| Err(EndpointError { shown: shown.clone(), problem });
         let tls = match scheme.to_ascii_lowercase().as_str() {
             "http" | "tcp" | "http+tcp" => false,
@@ -141,6 +142,7 @@ mod tests {
             ("root:canary@localhost:8529", "has no scheme"),
             ("vst://a", "scheme that is not known"),
             ("http://root:canary@a", "user name or password"),
+            ("root:canary@a://b", "scheme that is not known"),
             ("http://root:can/ary@a", "user name or password"),
             ("http://a/_db/x", "path or query"),
             ("http://a?x=1", "path or query"),
