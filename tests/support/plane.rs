@@ -25,7 +25,6 @@ pub(crate) async fn plane_with(install: impl AsyncFnOnce(&ControlPlane)) -> &'st
         };
         let plane = ControlPlane::start(Options::default(), &tell).await.unwrap();
         install(&plane).await;
-        is_discovered(&plane).await;
         plane
     };
     PLANE.get_or_init(start).await
@@ -47,6 +46,7 @@ pub(crate) async fn install(plane: &ControlPlane) {
     let crds = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds");
     run(kubectl(plane).args(["apply", "--server-side", "--kustomize"]).arg(crds)).await;
     run(kubectl(plane).args(["wait", "crd", "--all", "--for=condition=Established", "--timeout=60s"])).await;
+    is_discovered(plane).await;
 }
 
 /// Waits until kubectl knows our kinds by their category: it keeps for hours what it was told a moment too early.
