@@ -45,14 +45,6 @@ async fn holder(world: &World) -> Option<String> {
     world.lease().await.spec.unwrap().holder_identity
 }
 
-/// The requests of one replica.
-fn requests_of(server: &Server, identity: &str) -> Vec<LogEntry> {
-    let name = format!("({identity})");
-    let mut log = server.stand_in.request_log();
-    log.retain(|entry| entry.agent.as_ref().is_some_and(|agent| agent.ends_with(&name)));
-    log
-}
-
 fn first(requests: &[LogEntry]) -> f64 {
     requests.iter().map(|entry| entry.came.0).fold(f64::MAX, f64::min)
 }
@@ -65,10 +57,7 @@ fn last(requests: &[LogEntry]) -> f64 {
 async fn repairs(server: &Server, identity: &str) {
     server.set_level("alice", "shop", "none").await;
     server.has_levels("alice", &[("shop", "rw")]).await;
-    assert!(
-        requests_of(server, identity).iter().any(|entry| entry.method == "PUT"),
-        "{identity} repaired it"
-    );
+    assert!(server.requests_of(identity).iter().any(|entry| entry.method == "PUT"), "{identity} repaired it");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -88,7 +77,7 @@ async fn of_three_replicas_one_acts_and_the_others_follow_when_it_is_killed_and_
     // Whoever waits asks nothing of ArangoDB and writes nothing, and is ready all the same.
     for (n, (identity, replica)) in replicas.iter().enumerate().filter(|(n, _)| *n != leader) {
         assert!(!replica.leads().await, "{identity}, the replica {n}, leads as well");
-        assert!(requests_of(&server, identity).is_empty(), "{identity}");
+        assert!(server.requests_of(identity).is_empty(), "{identity}");
         assert_eq!(replica.count(&["arangooperator_kubernetes_writes_total"]).await, 0, "{identity}");
         assert_eq!(replica.count(&["arangooperator_reconciles_total"]).await, 0, "{identity}");
         assert!(replica.health_text().await.contains("ok"), "{identity}");
@@ -167,7 +156,7 @@ async fn all_is_done(world: &World, server: &Server, names: &[String]) {
 /// Waits for the first request of a replica. When it came.
 async fn begins(server: &Server, identity: &str) -> f64 {
     eventually("the replica is at work", async || {
-        let requests = requests_of(server, identity);
+        let requests = server.requests_of(identity);
         if requests.is_empty() { Err("no request") } else { Ok(first(&requests)) }
     })
     .await
@@ -188,7 +177,7 @@ async fn stopped_past_its_lease_and_continued_a_replica_begins_nothing() {
     stopped.signal(Signal::CONT);
     assert_eq!(stopped.ended(PATIENCE).await.code(), DEPOSED, "it sees that it was deposed");
     all_is_done(&world, &server, &names).await;
-    let all = requests_of(&server, "stopped");
+    let all = server.requests_of("stopped");
     let late: Vec<_> = all.iter().filter(|entry| entry.came.0 >= taken).collect();
     eprintln!(
         "FIGURE requests of the stopped one that came after the take-over: {} of {}",
@@ -210,7 +199,7 @@ async fn told_to_end_in_the_middle_of_work_a_replica_has_ended_it_before_the_nex
     eprintln!("FIGURE hand-over in the middle of work: {took:?}");
     let taken = begins(&server, "follower").await;
     all_is_done(&world, &server, &names).await;
-    let all = requests_of(&server, "ending");
+    let all = server.requests_of("ending");
     let made_by_it =
         all.iter().filter(|entry| entry.method == "POST" && !entry.path.ends_with("/auth")).count();
     assert!(made_by_it < 2 * TRIPLES, "too late to be in the middle of it: it has made {made_by_it}");
@@ -239,7 +228,7 @@ async fn cut_off_from_the_api_server_a_replica_stops_before_another_one_starts()
     assert_eq!(cut_off.ended(TAKE_OVER).await.code(), DEPOSED, "its lease is over");
     let took = leads(TAKE_OVER, &follower).await;
     repairs(&server, "follower").await;
-    let (last, first) = (last(&requests_of(&server, "cut-off")), first(&requests_of(&server, "follower")));
+    let (last, first) = (last(&server.requests_of("cut-off")), first(&server.requests_of("follower")));
     eprintln!(
         "FIGURE from the last request of one that is cut off to the first of the next: {:.2} s",
         first - last

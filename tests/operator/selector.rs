@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use arango_operator::{kinds::cluster::crd::ArangoCluster, stand_in::LogEntry};
+use arango_operator::kinds::cluster::crd::ArangoCluster;
 use futures::future::join;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::{
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::support::{
-    PATIENCE, Server, World, database, eventually, grant, passwords, user_with_password, within,
+    Operator, PATIENCE, Server, World, database, eventually, grant, passwords, user_with_password, within,
 };
 
 /// The shards of a test. Other tests have others: a selector makes the name of a Lease.
@@ -42,6 +42,12 @@ impl Shards {
             "metadata: {name: \"prod\"}",
             &format!("metadata: {{name: {name:?}, labels: {{shard: {label:?}}}}}"),
         )
+    }
+
+    /// An installation for the shard a, and one for b.
+    async fn one_each(&self, world: &World) -> (Operator, Operator) {
+        let (a, b) = (self.selector("a"), self.selector("b"));
+        join(world.installation("one", &a), world.installation("two", &b)).await
     }
 
     async fn move_to(&self, world: &World, cluster: &str, shard: &str) {
@@ -86,15 +92,9 @@ fn askers(server: &Server) -> BTreeSet<String> {
     agents.filter_map(|agent| Some(agent.strip_suffix(')')?.rsplit_once('(')?.1.to_owned())).collect()
 }
 
-fn requests_of(server: &Server, identity: &str) -> Vec<LogEntry> {
-    let (name, mut log) = (format!("({identity})"), server.stand_in.request_log());
-    log.retain(|entry| entry.agent.as_ref().is_some_and(|agent| agent.ends_with(&name)));
-    log
-}
-
 /// Waits until that process has asked about the databases once more: a comparison.
 async fn compares(server: &Server, identity: &str) {
-    let count = || requests_of(server, identity).iter().filter(|entry| entry.path.contains("/user")).count();
+    let count = || server.requests_of(identity).iter().filter(|entry| entry.path.contains("/user")).count();
     let before = count();
     let more = || if count() > before { Ok(()) } else { Err("no comparison") };
     within(PATIENCE, "another comparison", async || more()).await;
@@ -225,11 +225,7 @@ async fn each_installation_has_a_lease_and_a_standby_of_its_own() {
 async fn relabelled_an_arango_cluster_is_handed_over_without_a_write_to_its_deployment() {
     let (world, server) = tokio::join!(World::without_operator(), Server::start());
     let shards = Shards::of(&world);
-    let (one, two) = join(
-        world.installation("one", &shards.selector("a")),
-        world.installation("two", &shards.selector("b")),
-    )
-    .await;
+    let (one, two) = shards.one_each(&world).await;
     world.apply(&(passwords(&[("a", "x")]) + &shards.cluster(&server, "a", "a") + &tenant("a"))).await;
     ready(&world, "a").await;
     let before = installation_of(&world, "a").await;
@@ -249,15 +245,15 @@ async fn relabelled_an_arango_cluster_is_handed_over_without_a_write_to_its_depl
         shards.move_to(&world, "a", shard).await;
         compares(&server, to).await;
         assert_eq!(installation_of(&world, "a").await == before, shard == "a", "the status says whose it is");
-        let last = requests_of(&server, from).iter().map(|entry| entry.came.0).fold(f64::MIN, f64::max);
-        let first = requests_of(&server, to).iter().map(|entry| entry.came.0).fold(f64::MAX, f64::min);
+        let last = server.requests_of(from).iter().map(|entry| entry.came.0).fold(f64::MIN, f64::max);
+        let first = server.requests_of(to).iter().map(|entry| entry.came.0).fold(f64::MAX, f64::min);
         eprintln!("FIGURE from the last request of {from} to the first of {to}: {:.2} s", first - last);
         assert!(first > last, "the one before has ended when the next one begins");
         assert!(server.writes().is_empty(), "{:?}", server.writes());
         assert!(last.is_finite() && first.is_finite());
         assert_eq!(versions().await, written, "what is recorded is taken over as it is");
         is_repaired(&server, "a").await;
-        assert!(!requests_of(&server, from).iter().any(|entry| entry.came.0 > first));
+        assert!(!server.requests_of(from).iter().any(|entry| entry.came.0 > first));
     }
     world.delete(&children).await;
     assert!(server.databases().await.is_empty() && server.users().await.is_empty());
@@ -272,11 +268,7 @@ async fn relabelled_in_the_middle_of_work_nothing_is_lost_and_nothing_is_made_tw
     let delay = Duration::from_millis(50);
     let (world, server) = tokio::join!(World::without_operator(), Server::slow(delay));
     let shards = Shards::of(&world);
-    let (one, two) = join(
-        world.installation("one", &shards.selector("a")),
-        world.installation("two", &shards.selector("b")),
-    )
-    .await;
+    let (one, two) = shards.one_each(&world).await;
     let names: Vec<String> = (0..TENANTS).map(|n| format!("tenant-{n:02}")).collect();
     let secrets: Vec<_> = names.iter().map(|name| (name.as_str(), name.as_str())).collect();
     let cluster = shards
@@ -316,7 +308,8 @@ async fn relabelled_in_the_middle_of_work_nothing_is_lost_and_nothing_is_made_tw
         assert!(!status.to_string().contains("lease"), "nobody is told why another one ended: {status}");
     }
     let made_by = |identity: &str| {
-        let made = requests_of(&server, identity)
+        let made = server
+            .requests_of(identity)
             .into_iter()
             .filter(|entry| entry.method == "POST" && entry.is_success());
         made.filter(|entry| !entry.path.ends_with("/auth")).count()
@@ -373,9 +366,7 @@ async fn a_deployment_that_two_installations_reach_is_looked_after_by_the_first_
         assert!(message.contains(&by) && message.contains(&format!("{}/a", world.namespace)), "{message}");
     }
     assert!(
-        requests_of(&server, "two")
-            .iter()
-            .all(|entry| entry.method == "GET" || entry.path.ends_with("/auth"))
+        server.requests_of("two").iter().all(|entry| entry.method == "GET" || entry.path.ends_with("/auth"))
     );
     assert_eq!(server.databases().await, ["a"]);
     assert!(installation_of(&world, "b").await.is_null(), "nobody looks after it");
@@ -400,11 +391,7 @@ async fn a_deployment_that_two_installations_reach_is_looked_after_by_the_first_
 async fn what_refers_to_no_cluster_is_told_so_and_what_lost_its_own_is_let_go_by_one() {
     let (world, server) = tokio::join!(World::without_operator(), Server::start());
     let shards = Shards::of(&world);
-    let (one, two) = join(
-        world.installation("one", &shards.selector("a")),
-        world.installation("two", &shards.selector("b")),
-    )
-    .await;
+    let (one, two) = shards.one_each(&world).await;
     world.apply(&on("nowhere", &database("lost", ""))).await;
     world.condition("arangodatabase/lost", "Unknown", "ClusterMissing").await;
     world.apply(&(passwords(&[("a", "x")]) + &shards.cluster(&server, "a", "a") + &tenant("a"))).await;

@@ -21,6 +21,8 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+use crate::support::Operator;
+
 /// The wait before one is started again that ended by itself.
 const PAUSE: Duration = Duration::from_millis(300);
 
@@ -148,15 +150,7 @@ fn start(setup: &Setup) -> (Child, Child) {
         .kill_on_drop(true)
         .spawn()
         .unwrap();
-    let guard = Command::new("sh")
-        .args(["-c", "read -r _; kill -KILL \"$0\""])
-        .arg(operator.id().unwrap().to_string())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
+    let guard = Operator::guard(&operator);
     (operator, guard)
 }
 

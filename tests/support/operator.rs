@@ -64,16 +64,7 @@ impl Operator {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        // The pipe is ours alone; the kernel closes it however this process ends, and the guard goes on.
-        let guard = Command::new("sh")
-            .args(["-c", "read -r _; kill -KILL \"$0\""])
-            .arg(process.id().unwrap().to_string())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
+        let guard = Self::guard(&process);
         let mut stdout = BufReader::new(process.stdout.take().unwrap()).lines();
         let health = address(&mut stdout, "health").await;
         let metrics = address(&mut stdout, "metrics").await;
@@ -87,6 +78,21 @@ impl Operator {
             }
         });
         Self { _guard: guard, process, printed, health, metrics, http }
+    }
+
+    /// Whoever kills a program when this process ends, in whatever way. Dropped before the program is, whose id may be somebody
+    /// else's after that.
+    pub(crate) fn guard(process: &Child) -> Child {
+        // The pipe is ours alone; the kernel closes it however this process ends, and the guard goes on.
+        Command::new("sh")
+            .args(["-c", "read -r _; kill -KILL \"$0\""])
+            .arg(process.id().unwrap().to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap()
     }
 
     /// Waits until it has seen all that there is.

@@ -220,4 +220,12 @@ impl Server {
         log.retain(|entry| entry.method != Method::GET && entry.path != "/_open/auth");
         log
     }
+
+    /// The requests since the log was cleared of one of the operator's processes, by its `--identity`.
+    pub(crate) fn requests_of(&self, identity: &str) -> Vec<LogEntry> {
+        let name = format!("({identity})");
+        let mut log = self.stand_in.request_log();
+        log.retain(|entry| entry.agent.as_ref().is_some_and(|agent| agent.ends_with(&name)));
+        log
+    }
 }
