@@ -8,7 +8,12 @@ use tracing::debug;
 use super::{
     access::{access, is_foreign},
     asks, binding, claims,
-    clusters::{connections, connections::Connected, deployments},
+    clusters::{
+        connections,
+        connections::Connected,
+        deployments,
+        reached::{Reached, reached},
+    },
     context::Context,
     controller::{KindContext, index},
     drift, removal,
@@ -98,12 +103,13 @@ async fn look_after<K: Kind>(
     };
     let lent = desired.as_ref().map_or(Ok(()), |desired| access.admits(K::subject(desired)));
     // Before it is asked who owns: from here on it is known on which deployment.
-    let connection = connected(context, &cluster);
+    let reached = reached(context, &cluster);
     let verdict = may_go_on(shared, resource_ref, stored, &cluster, desired.as_ref(), &lent);
-    if verdict.is_ok() && is_unknown(context, &cluster) {
-        return Ok(Next::Retry(Reason::Pending));
-    }
-    let ready = verdict.and_then(|turn| Ok((turn, connection?)));
+    let ready = match (verdict, reached) {
+        (Err(hold), _) | (_, Reached::Not(hold)) => Err(hold),
+        (Ok(_), Reached::Unknown) => return Ok(Next::Retry(Reason::Pending)),
+        (Ok(turn), Reached::Connected(connection)) => Ok((turn, connection)),
+    };
     let (desired, _turn, connection) = match (desired, ready) {
         (Ok(desired), Ok((turn, connection))) => (desired, turn, connection),
         (Err(hold), _) | (_, Err(hold)) => {
@@ -233,40 +239,6 @@ fn may_go_on<'a, K: Kind>(
         Err(hold) if !K::is_unfinished(&stored.remembered().1) => Err(hold.clone()),
         _ => claims::claim(shared, resource_ref, cluster, desired),
     }
-}
-
-/// Whether nobody has looked at the ArangoCluster yet, or asked which deployment it leads to. After a start that is so
-/// for a moment, and what was Ready before must not be said to be waiting: its next look wakes the resource.
-pub(super) fn is_unknown(context: &Context, cluster: &Id) -> bool {
-    match context.connection(cluster) {
-        Some(connected) => connected.server.standing().is_none() && connected.trouble().is_none(),
-        None => {
-            !context.was_tried(cluster) && context.find(super::clusters::connections::KIND, cluster).is_some()
-        }
-    }
-}
-
-/// The connection, once it is known which deployment answers; or what is waited for.
-pub(super) fn connected(context: &Context, cluster: &Id) -> Result<std::sync::Arc<Connected>, Hold> {
-    let connection = context.connection(cluster);
-    if let Some(trouble) = connection.as_ref().and_then(|connected| connected.trouble()) {
-        return Err(trouble);
-    }
-    connection.filter(|connected| connected.server.standing().is_some()).ok_or_else(|| {
-        let message = match context.find(super::clusters::connections::KIND, cluster) {
-            Some(_) => {
-                format!(
-                    "the ArangoCluster {} is not connected yet (see its status); going on when it is",
-                    cluster.name
-                )
-            }
-            None => format!(
-                "the ArangoCluster {} does not exist in the namespace {} yet; going on when it does",
-                cluster.name, cluster.namespace
-            ),
-        };
-        Hold::new(Reason::ClusterMissing, message)
-    })
 }
 
 /// Whether a person asked for a look that nobody had yet.

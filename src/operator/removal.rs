@@ -8,11 +8,14 @@ use super::{
     access::access,
     asks::{self, Asks},
     claims,
-    clusters::connections,
+    clusters::{
+        connections,
+        reached::{Reached, reached},
+    },
     context::Context,
     controller::KindContext,
     drift,
-    pass::{FRESH, Next, connected, hold_back, is_unknown, write},
+    pass::{FRESH, Next, hold_back, write},
     secrets::NamespaceSecrets,
     store::{StoreError, Stored},
     tell::{call_for_a_person, tell},
@@ -94,12 +97,10 @@ pub async fn remove<K: Kind>(
         }
         Ok(_) => {}
     }
-    if is_unknown(context, cluster) {
-        return Ok(Next::Retry(Reason::Pending));
-    }
-    let connection = match connected(context, cluster) {
-        Ok(connection) => connection,
-        Err(hold) => return block::<K>(context, stored, hold.message).await,
+    let connection = match reached(context, cluster) {
+        Reached::Unknown => return Ok(Next::Retry(Reason::Pending)),
+        Reached::Not(hold) => return block::<K>(context, stored, hold.message).await,
+        Reached::Connected(connection) => connection,
     };
     if let Err(hold) = connection.server.may_take_away().await {
         connection.suspect(context);

@@ -9,6 +9,7 @@ pub mod inspect;
 mod leave;
 mod own_password;
 pub mod reach;
+pub mod reached;
 
 use std::{
     sync::Arc,
