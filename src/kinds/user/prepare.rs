@@ -52,6 +52,10 @@ pub(super) async fn prepare(
     }
     let Some(source) = desired.password.clone() else { return Ok(prepared) };
     match (version(secrets, &source.secret), found) {
+        // Says how it is given.
+        (None, _) if viewpoint == Viewpoint::CommandLine && source.generate.is_none() => {
+            read(secrets, &source.secret).await?;
+        }
         (None, found) => no_secret(desired, &source, found.is_some(), viewpoint, &mut prepared)?,
         // Who isn't active can't log in: nothing tells, and nobody can use it. Who becomes active gets the declared one.
         (Some(version), Some(user)) if !user.active => {
@@ -99,15 +103,13 @@ fn no_secret(
             }
             return Ok(());
         }
-        (false, Viewpoint::CommandLine) if generated => {
+        (_, Viewpoint::CommandLine) => {
             let message = format!(
                 "the password of the user {user} is to be generated, which only the operator does, since it has a \
                  Secret to keep it in; name one with spec.password.secretRef"
             );
             return Err(Hold::new(Reason::PasswordMissing, message));
         }
-        // The plan says what is missing.
-        (_, Viewpoint::CommandLine) => return Ok(()),
     }
     desired.password = None;
     desired.rotate = None;
