@@ -9,6 +9,7 @@ pub mod demo;
 pub mod docs;
 mod duration;
 mod lease;
+pub mod manifests;
 pub mod monitoring;
 mod output;
 pub mod rbac;
