@@ -9,16 +9,12 @@ use futures::{FutureExt, StreamExt, future::BoxFuture, stream};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Entry, RecordError, Report, Scene, State, Summary,
+    Entry, RecordError, Report, Scene, Summary,
     pass::{Item, pass},
     record::Kept,
     removal::remove,
 };
-use crate::{
-    core::{Hold, Reason},
-    for_each_kind,
-    kinds::Kind,
-};
+use crate::{for_each_kind, kinds::Kind, manifests::Declared};
 
 /// As many objects are worked on at a time. The connection has a limit of its own for requests.
 const AT_ONCE: usize = 64;
@@ -61,8 +57,12 @@ pub async fn rehearse(scene: &Scene<'_>, endpoints: Vec<String>) -> Result<Rehea
     let run = Run { scene, todo: None, stop: &stop, progress: &progress };
     let items = run.all().await?;
     let mut summary = Summary { undeclared: run.left_alone(), ..Summary::default() };
-    let mut rehearsed =
-        Rehearsed { report: report(scene, endpoints), todo: HashSet::new(), begun: Vec::new(), settled: Vec::new() };
+    let mut rehearsed = Rehearsed {
+        report: report(scene, endpoints),
+        todo: HashSet::new(),
+        begun: Vec::new(),
+        settled: Vec::new(),
+    };
     for item in items {
         summary.count(&item.entry);
         if item.acts() {
@@ -145,33 +145,35 @@ impl Run<'_> {
 
     async fn declared<K: Kind>(&self) -> Result<Vec<Item>, RecordError> {
         let rehearses = self.todo.is_none();
-        let lookup = |namespace| self.scene.manifests.lookup(namespace);
-        let here = self.scene.manifests.of::<K>().iter().filter(|one| {
+        let is_due = |one: &&Declared<K::Resource>| {
             self.scene.is_here::<K>(&one.resource)
                 && (rehearses || {
-                    let desired = K::desired(&one.resource, &lookup(one.namespace())).ok();
+                    let lookup = self.scene.manifests.lookup(one.namespace());
+                    let desired = K::desired(&one.resource, &lookup).ok();
                     self.is_to_do(K::NAME, desired.map(|desired| K::object(&desired)).as_deref())
                 })
-        });
-        self.several(here, |one| pass::<K>(self.scene, rehearses, one).map(|item| item.map(Some)).boxed()).await
+        };
+        let here: Vec<_> = self.scene.manifests.of::<K>().iter().filter(is_due).collect();
+        self.several(here, |one| pass::<K>(self.scene, rehearses, one).map(|item| item.map(Some)).boxed())
+            .await
     }
 
     async fn removed<K: Kind>(&self, gone: &[Kept]) -> Result<Vec<Item>, RecordError> {
         let rehearses = self.todo.is_none();
-        let gone = gone
-            .iter()
-            .filter(|kept| kept.kind == K::NAME && self.is_to_do(K::NAME, Some(&kept.object)));
+        let is_due = |kept: &&Kept| kept.kind == K::NAME && self.is_to_do(K::NAME, Some(&kept.object));
+        let gone: Vec<&Kept> = gone.iter().filter(is_due).collect();
         self.several(gone, |kept| remove::<K>(self.scene, rehearses, kept).boxed()).await
     }
 
     /// Many at a time, in their order.
     async fn several<'t, T: 't>(
         &self,
-        todo: impl Iterator<Item = T>,
+        todo: Vec<T>,
         work: impl Fn(T) -> BoxFuture<'t, Result<Option<Item>, RecordError>>,
     ) -> Result<Vec<Item>, RecordError> {
-        let work = stream::iter(todo.enumerate())
-            .take_while(|_| ready(!self.stop.is_cancelled()))
+        let goes_on = |_: &(usize, T)| ready(!self.stop.is_cancelled());
+        let work = stream::iter(todo.into_iter().enumerate())
+            .take_while(goes_on)
             .map(|(index, one)| work(one).map(move |item| (index, item)))
             .buffer_unordered(AT_ONCE);
         let mut work = std::pin::pin!(work);

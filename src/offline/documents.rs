@@ -69,7 +69,8 @@ impl Documents {
     /// Makes the collection, unless it is there.
     pub(super) async fn make(&self) -> Result<(), Error> {
         let body = json!({"name": self.name, "type": 2});
-        let made = self.client.call(Request::new(Method::POST, "/_db/_system/_api/collection").body(body)).await;
+        let made =
+            self.client.call(Request::new(Method::POST, "/_db/_system/_api/collection").body(body)).await;
         match made {
             Err(error) if error.class() != Class::Exists => Err(error),
             _ => Ok(()),

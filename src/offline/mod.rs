@@ -16,7 +16,7 @@ mod scene;
 mod secrets;
 
 pub use self::{
-    carry_out::{Progress, carry_out, rehearse},
+    carry_out::{Progress, Rehearsed, carry_out, rehearse},
     loss::with_data,
     record::{COLLECTION, Record, RecordError},
     report::{Action, Entry, Report, Risk, State, Summary},

@@ -1,7 +1,5 @@
 //! One pass over one manifest: whose the object is, and then the operator's own flow.
 
-use kube::core::object::HasSpec;
-
 use super::{
     Entry, Record, RecordError, Scene, State,
     record::{Json, Keeper, Kept},
@@ -10,7 +8,7 @@ use super::{
 };
 use crate::{
     core::{Hold, Id, Origin, Reason, Verdict},
-    kinds::{Kind, Shown, Viewpoint},
+    kinds::{Kind, Lookup, Shown, Viewpoint},
     manifests::Declared,
     reconcile::{Secrets, Target, drive, outcome::Outcome},
 };
@@ -93,6 +91,20 @@ fn whose<K: Kind>(scene: &Scene<'_>, id: &Id, object: &str) -> Result<Option<Kep
     ))
 }
 
+/// Of two manifests that declare one object none is carried out: which of them is meant can't be told.
+fn only_one<K: Kind>(scene: &Scene<'_>, id: &Id, cluster: &Id, desired: &K::Desired) -> Result<(), Hold> {
+    match scene.manifests.lookup(&id.namespace).declarer(cluster, &K::object(desired)) {
+        Some(other) if other != format!("{} {id}", K::NAME) => {
+            let message = format!(
+                "the {} is declared by the {other}, too; delete one of the two",
+                K::describe(desired)
+            );
+            Err(Hold::new(Reason::Conflict, message))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// What a resource would be remembered as.
 fn to_keep<K: Kind>(record: &Record, declared: &Declared<K::Resource>, object: &str) -> Option<Kept> {
     Some(Kept {
@@ -103,8 +115,12 @@ fn to_keep<K: Kind>(record: &Record, declared: &Declared<K::Resource>, object: &
         object: object.to_owned(),
         origin: Origin::Created,
         memory: Json::of(&K::Memory::default()),
-        spec: Json::of(declared.resource.spec()),
+        spec: Json::of(&spec(&declared.resource)),
     })
+}
+
+fn spec<R: serde::Serialize>(resource: &R) -> serde_json::Value {
+    serde_json::to_value(resource).map(|mut resource| resource["spec"].take()).unwrap_or_default()
 }
 
 /// What is there, by names and values.
@@ -137,23 +153,18 @@ pub(super) async fn pass<K: Kind>(
     let cluster = K::place(resource).cluster;
     let access = scene.access(&id.namespace, &cluster);
     let before = scene.pause::<K>(resource).and_then(|()| access.admits(K::subject(&desired)));
+    let before = before.and_then(|()| only_one::<K>(scene, &id, &cluster, &desired));
     let remembered = match before.and_then(|()| whose::<K>(scene, &id, &object)) {
         Ok(remembered) => remembered,
         Err(hold) => return Ok(item.held(hold)),
     };
-    let mut memory: K::Memory =
-        remembered.as_ref().and_then(|kept| kept.memory.read()).unwrap_or_default();
+    let mut memory: K::Memory = remembered.as_ref().and_then(|kept| kept.memory.read()).unwrap_or_default();
     let origin = remembered.as_ref().map(|kept| kept.origin);
 
     let makes = rehearses && scene.viewpoint == Viewpoint::Operator;
     let secrets = Pretended::new(scene.manifests.secrets(&id.namespace), makes);
-    let prepared = K::prepare(
-        scene.server,
-        &secrets,
-        scene.look(),
-        (&mut desired, &mut memory),
-        scene.viewpoint,
-    );
+    let prepared =
+        K::prepare(scene.server, &secrets, scene.look(), (&mut desired, &mut memory), scene.viewpoint);
     match prepared.await {
         Ok(prepared) => {
             item.entry.notes = prepared.notes;

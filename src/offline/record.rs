@@ -41,7 +41,9 @@ pub enum RecordError {
     #[error("a document of the record of what was applied was refused: {0} {1}")]
     Refused(u32, String),
     /// An answer or a document is not what was expected.
-    #[error("the record of what was applied is not understood: is the collection {COLLECTION} of a later version?")]
+    #[error(
+        "the record of what was applied is not understood: is the collection {COLLECTION} of a later version?"
+    )]
     NotUnderstood,
     /// There is more than one answer holds.
     #[error("the record of what was applied has more than {0} documents")]

@@ -18,7 +18,8 @@ use crate::{
 fn resource<K: Kind>(kept: &Kept) -> Option<K::Resource> {
     let spec: serde_json::Value = kept.spec.read()?;
     let metadata = json!({"namespace": kept.namespace, "name": kept.name});
-    serde_json::from_value(json!({"metadata": metadata, "spec": spec, "kind": kept.kind, "apiVersion": ""})).ok()
+    serde_json::from_value(json!({"metadata": metadata, "spec": spec, "kind": kept.kind, "apiVersion": ""}))
+        .ok()
 }
 
 /// Lets go of an object: it stays where it is.
@@ -48,11 +49,12 @@ pub(super) async fn remove<K: Kind>(
     let (Some(resource), Some(mut memory)) = (resource::<K>(kept), kept.memory.read::<K::Memory>()) else {
         return Err(RecordError::NotUnderstood);
     };
-    let consent =
-        if scene.prunes { K::consent(&resource, Some(kept.origin)) } else { Consent::Keep };
+    let consent = if scene.prunes { K::consent(&resource, Some(kept.origin)) } else { Consent::Keep };
     let unfinished = K::is_unfinished(&memory);
     if consent == Consent::Keep && !unfinished {
-        return Ok(scene.prunes.then(|| let_go(item, "no manifest declares it any more; deletion policy Retain")));
+        return Ok(scene
+            .prunes
+            .then(|| let_go(item, "no manifest declares it any more; deletion policy Retain")));
     }
     let desired = K::remembered(&resource, &memory)
         .map_or_else(|| K::desired(&resource, &scene.manifests.lookup(&kept.namespace)), Ok);

@@ -52,7 +52,9 @@ impl Scene<'_> {
     /// What a resource may do through its ArangoCluster, where that is among the manifests.
     pub(super) fn access(&self, namespace: &str, cluster: &Id) -> Access {
         let declared = self.manifests.clusters().iter().find(|declared| declared.id() == *cluster);
-        let Some(declared) = declared.filter(|_| *cluster.namespace != *namespace) else { return Access::All };
+        let Some(declared) = declared.filter(|_| *cluster.namespace != *namespace) else {
+            return Access::All;
+        };
         let named = BTreeMap::from([(NAME_LABEL.to_owned(), namespace.to_owned())]);
         let mut labels = self.manifests.labels(namespace).cloned().unwrap_or_default();
         labels.extend(named);
@@ -66,7 +68,7 @@ impl Scene<'_> {
         let cluster = K::place(resource).cluster;
         let of_cluster = || {
             let declared = self.manifests.clusters().iter().find(|declared| declared.id() == cluster)?;
-            declared.resource.spec.drift.as_ref()?.policy
+            Some(declared.resource.spec.drift.policy)
         };
         resource.drift_policy().or_else(of_cluster).unwrap_or_default()
     }

@@ -25,8 +25,8 @@ use super::{
 use crate::{
     arango::{self, Class, Client, What},
     core::{
-        Access, CollectionName, Consent, DatabaseName, DriftPolicy, Entry, Hold, Id, Level, Origin, Plan,
-        Reason, Rights, Scope, Subject, UserName, Wider, condition::Said, policy::consent_by_origin,
+        Access, CollectionName, Consent, DatabaseName, DriftPolicy, Entry, Hold, Level, Origin, Plan, Reason,
+        Rights, Scope, Subject, UserName, Wider, condition::Said, policy::consent_by_origin,
     },
     crash::{self, Point},
     reconcile::{Look, Part, Secrets, Server},
