@@ -66,7 +66,7 @@ impl Item {
     }
 }
 
-/// Whose an object is. `claimed`: what this very run has written down is no earlier claim.
+/// Whose an object is, and what is remembered of it.
 fn whose<K: Kind>(scene: &Scene<'_>, id: &Id, object: &str) -> Result<Option<Kept>, Hold> {
     let Some(kept) = scene.record.get(object) else { return Ok(None) };
     let ours = scene.record.set.as_deref();
@@ -135,7 +135,7 @@ pub(super) async fn shown<K: Kind>(
     K::observe(scene.server, secrets, scene.look(), desired).await.ok().map(|found| K::shown(&found))
 }
 
-/// One pass. `claimed`: what this run has already written down of the object.
+/// One pass.
 pub(super) async fn pass<K: Kind>(
     scene: &Scene<'_>,
     rehearses: bool,
@@ -168,9 +168,15 @@ pub(super) async fn pass<K: Kind>(
     match prepared.await {
         Ok(prepared) => {
             item.entry.notes = prepared.notes;
-            prepared.secret.iter().for_each(|secret| secrets.pretend(secret));
+            if let Some(secret) = prepared.secret {
+                secrets.pretend(&secret);
+            }
         }
         Err(hold) => return Ok(item.held(hold)),
+    }
+    if scene.viewpoint == Viewpoint::CommandLine && K::revokes(resource) {
+        let note = "spec.undeclaredPermissions: Revoke is obeyed by the operator alone";
+        item.entry.notes.push(note.to_owned());
     }
     let before = shown::<K>(scene, &secrets, &desired).await;
     let to_keep = to_keep::<K>(scene.record, declared, &object);
@@ -190,7 +196,10 @@ pub(super) async fn pass<K: Kind>(
         item.entry.before = before;
         item.entry.after = shown::<K>(scene, &secrets, &desired).await;
     }
-    item.begun = journal.begun;
+    // Taken over before anything is done to it.
+    let taken = remembered.clone().filter(|kept| Some(&kept.set) != scene.record.set.as_ref());
+    let taken = taken.and_then(|kept| Some(Kept { set: scene.record.set.clone()?, ..kept }));
+    item.begun = journal.begun.or(taken);
     item.kept = match (outcome.origin, to_keep) {
         (Some(origin), Some(kept)) => Some(Kept { origin, memory: Json::of(&outcome.memory), ..kept }),
         _ => None,

@@ -117,6 +117,9 @@ struct Document {
     kept: Kept,
 }
 
+/// What is to be written, and who wants to know that it is.
+type Waiting = (Kept, oneshot::Sender<Result<(), RecordError>>);
+
 /// What is remembered of one deployment.
 pub struct Record {
     /// Whose objects are looked after; without it nothing is remembered.
@@ -125,7 +128,7 @@ pub struct Record {
     known: Mutex<HashMap<String, (String, Kept)>>,
     /// Whether the collection is there.
     made: tokio::sync::OnceCell<()>,
-    waiting: Mutex<Vec<(Kept, oneshot::Sender<Result<(), RecordError>>)>>,
+    waiting: Mutex<Vec<Waiting>>,
     /// Held by whoever writes; what comes meanwhile goes with the next request.
     writing: tokio::sync::Mutex<()>,
 }
@@ -230,7 +233,9 @@ impl Record {
             self.documents.remove(some).await?;
         }
         let mut known = self.known.lock();
-        objects.iter().for_each(|object| drop(known.remove(object)));
+        for object in objects {
+            known.remove(object);
+        }
         Ok(())
     }
 }
@@ -250,10 +255,12 @@ impl<'a> Keeper<'a> {
         Self { record, rehearses, kept, begun: None }
     }
 
-    async fn keep(&mut self, change: impl FnOnce(&mut Kept) + Send) -> Result<(), RecordError> {
+    async fn keep(&mut self, change: impl FnOnce(&mut Kept) + Send, begins: bool) -> Result<(), RecordError> {
         let Some(kept) = &mut self.kept else { return Ok(()) };
         change(kept);
-        self.begun.get_or_insert_with(|| kept.clone());
+        if begins {
+            self.begun.get_or_insert_with(|| kept.clone());
+        }
         if self.rehearses { Ok(()) } else { self.record.keep_one(kept.clone()).await }
     }
 }
@@ -267,14 +274,15 @@ impl<K: Kind> Journal<K> for Keeper<'_> {
         memory: &K::Memory,
     ) -> impl Future<Output = Result<(), RecordError>> + Send {
         let memory = Json::of(memory);
-        self.keep(move |kept| {
+        let change = move |kept: &mut Kept| {
             kept.origin = origin;
             kept.memory = memory;
-        })
+        };
+        self.keep(change, true)
     }
 
     fn save(&mut self, memory: &K::Memory) -> impl Future<Output = Result<(), RecordError>> + Send {
         let memory = Json::of(memory);
-        self.keep(move |kept| kept.memory = memory)
+        self.keep(move |kept| kept.memory = memory, false)
     }
 }

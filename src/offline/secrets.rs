@@ -12,23 +12,23 @@ use crate::{
 /// Those that were given, and some that are only pretended.
 pub(super) struct Pretended<S> {
     given: S,
-    pretended: Mutex<Vec<String>>,
+    names: Mutex<Vec<String>>,
     /// Whether a password may be made up: whoever carries the plan out has a place to keep it.
     makes: bool,
 }
 
 impl<S: Secrets> Pretended<S> {
     pub(super) fn new(given: S, makes: bool) -> Self {
-        Self { given, pretended: Mutex::default(), makes }
+        Self { given, names: Mutex::default(), makes }
     }
 
     /// From here on there is a Secret of that name.
     pub(super) fn pretend(&self, name: &str) {
-        self.pretended.lock().push(name.to_owned());
+        self.names.lock().push(name.to_owned());
     }
 
     fn is_pretended(&self, name: &str) -> bool {
-        self.pretended.lock().iter().any(|pretended| pretended == name)
+        self.names.lock().iter().any(|pretended| pretended == name)
     }
 }
 

@@ -6,6 +6,7 @@ mod stage;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
+use schemars::generate::SchemaSettings;
 
 pub(super) use self::{
     show::{diff, print_json, rest, summary, table},
@@ -64,4 +65,11 @@ fn exit(report: &Report) -> ExitCode {
         (0, _) => ExitCode::from(2),
         _ => ExitCode::FAILURE,
     }
+}
+
+/// The schema of the JSON, generated from the types.
+pub(super) fn schema() -> anyhow::Result<String> {
+    let schema =
+        SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<Report>();
+    Ok(serde_json::to_string_pretty(&schema)? + "\n")
 }

@@ -119,18 +119,18 @@ pub fn shown(observed: &Observed) -> Shown {
         let mut option = |name: &str, value: Option<String>| {
             shown.extend(value.map(|value| (format!("options.{name}"), value)));
         };
-        option("sharding", sharding.as_ref().map(|found| flexible(found)));
-        option("replicationFactor", replication_factor.as_ref().map(copies));
+        option("sharding", sharding.as_deref().map(flexible));
+        option("replicationFactor", replication_factor.map(copies));
         option("writeConcern", write_concern.map(|concern| concern.to_string()));
     }
     shown
 }
 
-fn flexible(found: &String) -> String {
-    if found.is_empty() { "flexible".to_owned() } else { found.clone() }
+fn flexible(found: &str) -> String {
+    if found.is_empty() { "flexible".to_owned() } else { found.to_owned() }
 }
 
-fn copies(count: &Option<u64>) -> String {
+fn copies(count: Option<u64>) -> String {
     count.map_or("satellite".to_owned(), |count| count.to_string())
 }
 
@@ -159,8 +159,8 @@ pub fn remark(desired: &Desired, observed: &Observed) -> Option<Said> {
             differs.push(format!("{what} {found}, not {declared}"));
         }
     };
-    compare("sharding", declared_sharding.map(|s| s.as_str().to_owned()), sharding.as_ref().map(flexible));
-    compare("replicationFactor", replication_factor.map(|n| n.to_string()), factor.as_ref().map(copies));
+    compare("sharding", declared_sharding.map(|s| s.as_str().to_owned()), sharding.as_deref().map(flexible));
+    compare("replicationFactor", replication_factor.map(|n| n.to_string()), factor.map(copies));
     compare("writeConcern", write_concern.map(|n| n.to_string()), concern.map(|n| n.to_string()));
     if differs.is_empty() {
         return None;
