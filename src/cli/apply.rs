@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     output::plain,
-    plan::{Format, Stage, StageArgs, diff, print_json, rest, summary, table},
+    plan::{Format, Stage, StageArgs, diff, print, print_json, rest, summary, table},
     screen::{Screen, may_colour},
 };
 use crate::{
@@ -92,7 +92,7 @@ fn tell(screen: &Screen, entry: &Entry) {
 fn finish(args: &ApplyArgs, report: &Report) -> anyhow::Result<ExitCode> {
     match args.output {
         Format::Json => print_json(report)?,
-        Format::Table | Format::Diff => print!("done: {}", summary(report)),
+        Format::Table | Format::Diff => print(&format!("done: {}", summary(report)))?,
     }
     let complete = report.summary.held == 0 && report.summary.left == 0;
     Ok(if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -111,8 +111,13 @@ async fn stop_by_signal(stop: CancellationToken) {
         _ = tokio::signal::ctrl_c() => {}
         () = terminated => {}
     }
-    eprintln!("\nstopping: what is under way comes to its end. Run it again to go on");
+    eprintln!(
+        "\nstopping: what is under way comes to its end; once more ends it at once. Run it again to go on"
+    );
     stop.cancel();
+    if tokio::signal::ctrl_c().await.is_ok() {
+        std::process::exit(1);
+    }
 }
 
 /// Asks whether the plan is to be carried out. Whoever can't be asked has to say so beforehand.

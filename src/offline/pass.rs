@@ -159,7 +159,9 @@ pub(super) async fn pass<K: Kind>(
         Err(hold) => return Ok(item.held(hold)),
     };
     let mut memory: K::Memory = remembered.as_ref().and_then(|kept| kept.memory.read()).unwrap_or_default();
-    let origin = remembered.as_ref().map(|kept| kept.origin);
+    // What this run has written down beforehand is no answer to how it came to be there.
+    let is_fresh = scene.record.is_fresh(&object);
+    let origin = remembered.as_ref().filter(|_| !is_fresh).map(|kept| kept.origin);
 
     let makes = rehearses && scene.viewpoint == Viewpoint::Operator;
     let secrets = Pretended::new(scene.manifests.secrets(&id.namespace), makes);
@@ -204,6 +206,7 @@ pub(super) async fn pass<K: Kind>(
         (Some(origin), Some(kept)) => Some(Kept { origin, memory: Json::of(&outcome.memory), ..kept }),
         _ => None,
     };
-    item.forget = item.kept.is_none() && remembered.is_none();
+    // Nothing came of it: whoever makes it now is not taken for us.
+    item.forget = item.kept.is_none() && is_fresh;
     Ok(item)
 }

@@ -1,7 +1,11 @@
 //! What is remembered of what was applied: the operator's status in another place. One document per object, in a
 //! collection of the deployment that it is about, so that whoever applies from wherever sees the same.
 
-use std::{collections::HashMap, fmt, future::Future};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    future::Future,
+};
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -126,6 +130,8 @@ pub struct Record {
     pub set: Option<String>,
     documents: Documents,
     known: Mutex<HashMap<String, (String, Kept)>>,
+    /// The objects that are remembered since this very run: nobody owned them before.
+    fresh: Mutex<HashSet<String>>,
     /// Whether the collection is there.
     made: tokio::sync::OnceCell<()>,
     waiting: Mutex<Vec<Waiting>>,
@@ -157,6 +163,7 @@ impl Record {
             set,
             documents,
             known: Mutex::new(known.collect::<Result<_, RecordError>>()?),
+            fresh: Mutex::default(),
             made: tokio::sync::OnceCell::new_with(made),
             waiting: Mutex::default(),
             writing: tokio::sync::Mutex::default(),
@@ -166,6 +173,11 @@ impl Record {
     /// What is remembered of an object, whosever it is.
     pub(super) fn get(&self, object: &str) -> Option<Kept> {
         self.known.lock().get(object).map(|(_, kept)| kept.clone())
+    }
+
+    /// Whether an object is remembered only since this run.
+    pub(super) fn is_fresh(&self, object: &str) -> bool {
+        self.fresh.lock().contains(object)
     }
 
     /// What is remembered of our objects, sorted by resource.
@@ -196,6 +208,9 @@ impl Record {
             for some in list.chunks(AT_ONCE) {
                 let revisions = self.documents.write(is_new, some).await?;
                 let mut known = self.known.lock();
+                if is_new {
+                    self.fresh.lock().extend(some.iter().map(|document| document.kept.object.clone()));
+                }
                 for (document, revision) in some.iter().zip(revisions) {
                     let kept = document.kept.clone();
                     known.insert(kept.object.clone(), (revision, kept));

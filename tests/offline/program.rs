@@ -1,10 +1,17 @@
 //! What the program prints, asks and refuses.
 
-use std::process::Stdio;
+use std::{process::Stdio, time::Duration};
 
-use arango_operator::crash;
+use arango_operator::{
+    crash,
+    stand_in::{Config, Options},
+};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use tokio::process::Command;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::Command,
+};
 
 use super::cli_support::{Deployment, ROOT_PASSWORD, Ran};
 
@@ -152,4 +159,44 @@ async fn the_json_of_a_plan_is_as_its_schema_says() {
         assert_eq!(plan["summary"]["actions"], done["summary"]["actions"]);
     }
     assert!(check(&serde_json::json!({"objects": 1})).is_err(), "the check can fail");
+}
+
+#[tokio::test]
+async fn on_ctrl_c_what_is_under_way_comes_to_its_end_and_the_rest_is_counted() {
+    let mut options = Options::new(Config::single(1));
+    options.delay = Duration::from_millis(20);
+    let deployment = Deployment::start(options).await;
+    let database = |n| {
+        format!(
+            "---\napiVersion: arango-operator.dev/v1alpha1\nkind: ArangoDatabase\nmetadata: {{name: db-{n}, namespace: \
+             shop}}\nspec: {{clusterRef: {{name: prod}}}}\n"
+        )
+    };
+    let file = deployment.file("m.yaml", &(0..300).map(database).collect::<String>());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_arango-operator"));
+    command
+        .args(["apply", "-f", &file, "--yes", "--set", "shop"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command.env("ARANGO_ENDPOINT", deployment.endpoints()).env("ARANGO_PASSWORD", ROOT_PASSWORD);
+    let mut child = command.spawn().unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+    while let Some(line) = said.next_line().await.unwrap() {
+        if line.starts_with('✓') {
+            break;
+        }
+    }
+    let process = Pid::from_raw(child.id().unwrap().cast_signed()).unwrap();
+    kill_process(process, Signal::INT).unwrap();
+    // Nobody is to wait for a pipe that is full.
+    let rest = tokio::spawn(async move { while let Ok(Some(_)) = said.next_line().await {} });
+    let output = child.wait_with_output().await.unwrap();
+    rest.await.unwrap();
+    let result = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{result}");
+    assert!(result.contains("not come to"), "{result}");
+    let log = deployment.stand_in.take_requests();
+    assert!(log.iter().all(|one| one.status.is_some()), "nothing was cut off");
+    apply(&deployment, &file, &["--set", "shop"]).await.ok();
+    assert_eq!(deployment.stand_in.with_model(|model| model.databases().count()), 301);
 }

@@ -147,3 +147,20 @@ async fn for_an_operator_secrets_that_are_not_here_are_there_and_for_the_command
     let message = held.message.clone().unwrap();
     assert!(message.contains("--secret shop/passwords/alice=env:"), "{message}");
 }
+
+#[tokio::test]
+async fn what_somebody_makes_between_the_claim_and_the_creation_is_not_taken_for_ours() {
+    let manifests = read(BEFORE);
+    // The creation of the database comes too late: somebody else's is there by then.
+    let stage = Stage::new();
+    stage.interfere(Method::POST, "/_db/_system/_api/database");
+    let done = stage.apply(&manifests, How::set("shop")).await;
+    assert!(done.summary.held > 0, "{:?}", reasons(&done));
+    let ours = |stage: &Stage, object: &str| {
+        let remembered = stage.remembered();
+        remembered.iter().find(|one| one["object"] == object).map(|one| one["origin"].clone())
+    };
+    assert_eq!(ours(&stage, "database/shop"), None, "the claim is taken back");
+    stage.apply(&manifests, How::set("shop")).await;
+    assert_eq!(ours(&stage, "database/shop"), Some(json!("Adopted")));
+}

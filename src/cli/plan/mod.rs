@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use schemars::generate::SchemaSettings;
 
 pub(super) use self::{
-    show::{diff, print_json, rest, summary, table},
+    show::{diff, print, print_json, rest, summary, table},
     stage::{Stage, StageArgs},
 };
 use super::screen::may_colour;
@@ -52,8 +52,8 @@ pub async fn run(args: PlanArgs) -> anyhow::Result<ExitCode> {
     let colours = may_colour(&std::io::stdout());
     match args.output {
         Format::Json => print_json(&report)?,
-        Format::Table => print!("{}{}{}", table(&report, colours), rest(&report, colours), summary(&report)),
-        Format::Diff => print!("{}{}{}", diff(&report, colours), rest(&report, colours), summary(&report)),
+        Format::Table => print(&(table(&report, colours) + &rest(&report, colours) + &summary(&report)))?,
+        Format::Diff => print(&(diff(&report, colours) + &rest(&report, colours) + &summary(&report)))?,
     }
     Ok(exit(&report))
 }

@@ -129,6 +129,13 @@ pub(in crate::cli) fn summary(report: &Report) -> String {
     parts.join(", ") + "\n"
 }
 
+/// Prints a text that was made for people.
+pub(in crate::cli) fn print(text: &str) -> anyhow::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    Ok(stdout.flush()?)
+}
+
 /// The whole as JSON.
 pub(in crate::cli) fn print_json(report: &Report) -> anyhow::Result<()> {
     let mut stdout = std::io::BufWriter::new(std::io::stdout().lock());
