@@ -122,8 +122,7 @@ async fn run(stand_in: &StandIn, folder: &Path, command: &[&str], code: i32) -> 
 /// CPU and the most memory of a process, as the kernel tells them while it lives.
 fn watch(process: u32) -> (f64, u64) {
     let (mut cpu, mut most) = (0.0_f64, 0);
-    loop {
-        let Ok(status) = fs::read_to_string(format!("/proc/{process}/status")) else { break };
+    while let Ok(status) = fs::read_to_string(format!("/proc/{process}/status")) {
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         let Some(peak) = peak.and_then(|text| text.trim().strip_suffix(" kB")?.parse::<u64>().ok()) else {
             break;

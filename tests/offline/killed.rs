@@ -116,8 +116,9 @@ fn request(action: &str) -> String {
             format!("PATCH {user}/{name}")
         }
         ["activate" | "deactivate", "the", "user", name] => format!("PATCH {user}/{name}"),
-        ["grant", name, _, "on", place] => format!("PUT {user}/{name}/database/{place}"),
-        ["put", _, "on", place, "back", "for", name] => format!("PUT {user}/{name}/database/{place}"),
+        ["grant", name, _, "on", place] | ["put", _, "on", place, "back", "for", name] => {
+            format!("PUT {user}/{name}/database/{place}")
+        }
         ["revoke", "the", "level", "of", name, "on", place] => {
             format!("DELETE {user}/{name}/database/{place}")
         }
