@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use kube::{
-    Api, Resource, ResourceExt,
+    Resource, ResourceExt,
     api::{Patch, PatchParams, PostParams},
     core::{NamespaceResourceScope, PartialObjectMeta, Request, object::HasStatus, request},
 };
@@ -79,7 +79,6 @@ impl<R> Writable for R where
 #[derive(Debug)]
 pub struct Stored<'a, R> {
     context: &'a Context,
-    api: Api<R>,
     /// The resource.
     pub resource: R,
     /// Whether what is remembered is in the status alone. The claim is an annotation: whoever may write the resource may
@@ -128,8 +127,7 @@ pub fn records<D: Declaration>(resource: &D, deployment: Option<&str>, by_status
 impl<'a, R: Writable> Stored<'a, R> {
     /// A resource out of a cache.
     pub fn new(context: &'a Context, resource: R) -> Self {
-        let api = context.api(resource.meta().namespace.as_deref().unwrap_or_default());
-        Self { context, api, resource, by_status_alone: false, is_final: false, deployment: None }
+        Self { context, resource, by_status_alone: false, is_final: false, deployment: None }
     }
 
     /// Whether the finalizer is there.
@@ -233,7 +231,8 @@ impl<'a, R: Writable> Stored<'a, R> {
 
     /// Reads the resource again after a conflict. If it is about something else by now, this pass is over.
     async fn read_again(&mut self, name: &str) -> Result<(), StoreError> {
-        let mut newer = self.api.get(name).await?;
+        let namespace = self.resource.meta().namespace.as_deref().unwrap_or_default();
+        let mut newer = self.context.api::<R>(namespace).get(name).await?;
         newer.meta_mut().managed_fields = None;
         let (old, new) = (self.resource.meta(), newer.meta());
         let same = !self.is_final

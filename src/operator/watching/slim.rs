@@ -98,8 +98,12 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Part<D> {
         self.of.deserialize_map(Part { of: visitor, level: self.level })
     }
 
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        visitor.visit_some(self)
+    }
+
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf option unit unit_struct newtype_struct
+        bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf unit unit_struct newtype_struct
         seq tuple tuple_struct map struct enum identifier ignored_any
     }
 }
@@ -216,8 +220,9 @@ mod tests {
         for wrong in ["7", "[]", "null", r#"{"metadata": 7}"#, r#"{"metadata": {"managedFields": [}}"#] {
             assert!(serde_json::from_str::<Slim<ArangoUser>>(wrong).is_err(), "{wrong}");
         }
-        let bare: Slim<ConfigMap> =
-            serde_json::from_str(r#"{"metadata": {"name": "x"}, "data": {"a": "b"}}"#).unwrap();
+        let bare =
+            r#"{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "data": {"a": "b"}}"#;
+        let bare: Slim<ConfigMap> = serde_json::from_str(bare).unwrap();
         assert!(bare.into_inner().metadata.annotations.is_none());
     }
 }
