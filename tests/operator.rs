@@ -28,6 +28,7 @@ mod operator {
     mod distrust;
     mod effective;
     mod encrypted;
+    mod escapes;
     mod extra;
     mod fairness;
     mod identity;
