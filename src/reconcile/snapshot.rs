@@ -87,9 +87,11 @@ impl Default for Snapshot {
     }
 }
 
+type Cells<P> = HashMap<<P as Part>::Key, Arc<Cell<<P as Part>::Value>>>;
+
 /// The parts of one sort.
 struct Table<P: Part> {
-    cells: Mutex<HashMap<P::Key, Arc<Cell<P::Value>>>>,
+    cells: Mutex<Cells<P>>,
     /// What was written to all of them. Kept once, and laid over each when somebody asks for it: locked before a cell is.
     all: RwLock<Writes<P::Value>>,
 }
@@ -131,7 +133,7 @@ struct Known<V> {
 /// What one reader knows.
 struct View<V> {
     reader: Weak<()>,
-    value: Option<Value<V>>,
+    value: Option<Learned<V>>,
     /// When somebody last asked.
     used: Instant,
     /// Not before then is it read again.
@@ -143,7 +145,7 @@ struct View<V> {
 }
 
 /// What was read.
-struct Value<V> {
+struct Learned<V> {
     /// When that began.
     started: Instant,
     value: V,
@@ -191,7 +193,7 @@ impl<V> Known<V> {
 impl<V> View<V> {
     /// Brings what is known up to what was written to all. What can't be is not known.
     fn catch_up(&mut self, all: &Writes<V>) {
-        let Some(Value { value, laid, .. }) = &mut self.value else { return };
+        let Some(Learned { value, laid, .. }) = &mut self.value else { return };
         match all.since(*laid) {
             Some(writes) => {
                 writes.for_each(|amendment| amendment(value));
@@ -217,7 +219,7 @@ impl<V> Cell<V> {
         view.used = asked;
         view.catch_up(all);
         match (&view.value, &view.failed) {
-            (Some(Value { started, value, .. }), _) if *started >= since => Some(Ok(f(value))),
+            (Some(Learned { started, value, .. }), _) if *started >= since => Some(Ok(f(value))),
             (_, Some((ended, error))) if *ended > asked => Some(Err(error.clone())),
             _ => None,
         }
@@ -227,7 +229,7 @@ impl<V> Cell<V> {
         let mut known = self.known.lock();
         for view in &mut known.views {
             view.catch_up(all);
-            if let Some(Value { value, .. }) = &mut view.value {
+            if let Some(Learned { value, .. }) = &mut view.value {
                 amendment(value);
             }
         }
@@ -250,7 +252,7 @@ impl<V> Cell<V> {
         let holds = after.is_none_or(|at| at <= started);
         let view = known.view(reader);
         if holds {
-            view.value = Some(Value { started, value, laid: all.made() });
+            view.value = Some(Learned { started, value, laid: all.made() });
         }
         view.failed = None;
         answer
@@ -340,7 +342,7 @@ impl Snapshot {
         let now = Instant::now();
         known.view(reader);
         for view in &mut known.views {
-            view.value = Some(Value { started: now, value: value.clone(), laid: all.made() });
+            view.value = Some(Learned { started: now, value: value.clone(), laid: all.made() });
         }
         known.writes.clear();
         known.writes.push(now, Box::new(move |known| *known = value.clone()));
