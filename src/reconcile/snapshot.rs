@@ -79,11 +79,13 @@ pub struct Reader(Arc<()>);
 pub struct Snapshot {
     tables: Mutex<HashMap<TypeId, Arc<dyn AnyTable>>>,
     reads: Semaphore,
+    /// Whether our own writes hold for good, whatever is read later: in a rehearsal the server never learns of them.
+    rehearses: bool,
 }
 
 impl Default for Snapshot {
     fn default() -> Self {
-        Self { tables: Mutex::default(), reads: Semaphore::new(READS_AT_ONCE) }
+        Self { tables: Mutex::default(), reads: Semaphore::new(READS_AT_ONCE), rehearses: false }
     }
 }
 
@@ -225,7 +227,7 @@ impl<V> Cell<V> {
         }
     }
 
-    fn amend(&self, all: &Writes<V>, now: Instant, amendment: Amendment<V>) {
+    fn amend(&self, all: &Writes<V>, now: Instant, amendment: Amendment<V>, for_good: bool) {
         let mut known = self.known.lock();
         for view in &mut known.views {
             view.catch_up(all);
@@ -233,21 +235,23 @@ impl<V> Cell<V> {
                 amendment(value);
             }
         }
-        known.writes.push(now, amendment);
+        known.writes.push(now, amendment, for_good);
     }
 
     fn learn<T>(
         &self,
         all: &Writes<V>,
         reader: &Reader,
-        (started, mut value): (Instant, V),
+        (started, for_good): (Instant, bool),
+        mut value: V,
         ask: &mut impl FnMut(&V) -> T,
     ) -> T {
         let mut known = self.known.lock();
         // Something unknown came after what was written before it was forgotten.
         let after = known.forgotten;
-        let to_all = all.over(started).filter(|(at, _)| after.is_none_or(|after| after < *at));
-        writes::in_order(known.writes.over(started), to_all).for_each(|amendment| amendment(&mut value));
+        let to_all = all.over(started, for_good).filter(|(at, _)| after.is_none_or(|after| after < *at));
+        writes::in_order(known.writes.over(started, for_good), to_all)
+            .for_each(|amendment| amendment(&mut value));
         let answer = ask(&value);
         let holds = after.is_none_or(|at| at <= started);
         let view = known.view(reader);
@@ -260,6 +264,11 @@ impl<V> Cell<V> {
 }
 
 impl Snapshot {
+    /// One in which our own writes hold for good.
+    pub fn rehearsal() -> Self {
+        Self { rehearses: true, ..Self::default() }
+    }
+
     fn table<P: Part>(&self) -> Arc<Table<P>> {
         let mut tables = self.tables.lock();
         let table = tables.entry(TypeId::of::<P>()).or_insert_with(|| Arc::new(Table::<P>::default()));
@@ -297,7 +306,8 @@ impl Snapshot {
         match P::read(client, key).await {
             Ok(value) => {
                 let rest = P::rest(&value);
-                let answer = cell.learn(&table.all.read(), reader, (started, value), &mut ask);
+                let answer =
+                    cell.learn(&table.all.read(), reader, (started, self.rehearses), value, &mut ask);
                 if !rest.is_zero() {
                     cell.known.lock().view(reader).rests_until = Some(started + rest);
                 }
@@ -325,12 +335,12 @@ impl Snapshot {
     /// Applies our own write to a part.
     pub fn amend<P: Part>(&self, key: &P::Key, amendment: impl Fn(&mut P::Value) + Send + Sync + 'static) {
         let table = self.table::<P>();
-        table.cell(key).amend(&table.all.read(), Instant::now(), Box::new(amendment));
+        table.cell(key).amend(&table.all.read(), Instant::now(), Box::new(amendment), self.rehearses);
     }
 
     /// Applies our own write to every part of a sort that was read.
     pub fn amend_all<P: Part>(&self, amendment: impl Fn(&mut P::Value) + Send + Sync + 'static) {
-        self.table::<P>().all.write().push(Instant::now(), Box::new(amendment));
+        self.table::<P>().all.write().push(Instant::now(), Box::new(amendment), self.rehearses);
     }
 
     /// Learns a part from our own write, without a read. It holds against late reads too, and against the writes
@@ -345,11 +355,14 @@ impl Snapshot {
             view.value = Some(Learned { started: now, value: value.clone(), laid: all.made() });
         }
         known.writes.clear();
-        known.writes.push(now, Box::new(move |known| *known = value.clone()));
+        known.writes.push(now, Box::new(move |known| *known = value.clone()), self.rehearses);
     }
 
-    /// Forgets a part: the next look reads it.
+    /// Forgets a part: the next look reads it. In a rehearsal nothing unknown can have come to it.
     pub fn forget<P: Part>(&self, key: &P::Key) {
+        if self.rehearses {
+            return;
+        }
         let cell = self.table::<P>().cell(key);
         let mut known = cell.known.lock();
         for view in &mut known.views {

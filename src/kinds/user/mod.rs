@@ -7,35 +7,38 @@ pub mod crd;
 pub mod extra;
 mod known;
 pub mod mark;
+mod password;
 pub mod plan;
+mod prepare;
 pub mod rotation;
 #[cfg(test)]
 mod tests;
 pub mod undeclared;
 
 use kube::ResourceExt;
-use secrecy::ExposeSecret;
 use serde_json::Map;
 
+pub use self::known::Users;
 use self::{
     binding::{Delivered, Delivery},
-    crd::{ArangoUser, SecretKeyRef, SecretVersion, UndeclaredPermissions, UserMemory},
+    crd::{ArangoUser, UndeclaredPermissions, UserMemory},
     known::Known,
     mark::{Mark, Whose},
+    password::{read, verify, version},
 };
 use super::{
-    ExecuteError, Execution, Kind, Lookup, Marked, Need, Place,
+    ExecuteError, Execution, Kind, Lookup, Marked, Need, Notable, Place, Prepared, Shown, Viewpoint,
     permission::{self, RightsOf, WildcardOf, crd::PermissionMemory},
     schema::Rule,
 };
 use crate::{
     arango::{self, Class, NewUser, UserChange, UserInfo, What},
     core::{
-        Access, Consent, DriftPolicy, Hold, Id, Level, Origin, Plan, Reason, Rights, Subject, UserName,
+        Access, Consent, DriftPolicy, Hold, Id, Level, Origin, Plan, Rights, Subject, UserName,
         condition::cut, policy::consent_by_origin,
     },
     crash::{self, Point},
-    reconcile::{Look, Secrets, Server, logins::Due},
+    reconcile::{Look, Secrets, Server},
 };
 
 /// The annotation that asks for another password: a new one is made once for each new text.
@@ -43,8 +46,6 @@ pub const ROTATE: &str = "arango-operator.dev/rotate";
 
 /// Longest text of [`ROTATE`] that is looked at, in bytes.
 const ROTATE_MAX: usize = 256;
-
-pub use self::known::Users;
 
 /// The kind ArangoUser.
 #[derive(Debug)]
@@ -176,6 +177,27 @@ impl Kind for User {
 
     fn marked(desired: &plan::Desired, observed: &plan::Observed, memory: &UserMemory) -> Marked {
         plan::marked(desired, observed, memory)
+    }
+
+    async fn prepare(
+        server: &Server,
+        secrets: &dyn Secrets,
+        look: Look,
+        (desired, memory): (&mut plan::Desired, &mut UserMemory),
+        viewpoint: Viewpoint,
+    ) -> Result<Prepared, Hold> {
+        prepare::prepare(server, secrets, look, (desired, memory), viewpoint).await
+    }
+
+    fn shown(observed: &plan::Observed) -> Shown {
+        let Some(active) = observed.active else { return Shown::new() };
+        let extra = observed.extra.iter().map(|(key, value)| (format!("extra.{key}"), value.to_string()));
+        extra.chain([("active".to_owned(), active.to_string())]).collect()
+    }
+
+    fn stands_out(action: &plan::Action) -> Option<Notable> {
+        let shuts_out = matches!(action, plan::Action::SetPassword { .. } | plan::Action::Rotate { .. });
+        shuts_out.then_some(Notable::Password)
     }
 
     fn plan(desired: &plan::Desired, observed: &plan::Observed, memory: &UserMemory) -> Plan<plan::Action> {
@@ -333,24 +355,6 @@ fn marked(mut extra: Map<String, serde_json::Value>, mark: Option<&Mark>) -> Map
     extra
 }
 
-/// Has the password verified now and then, if there is one that the server should take.
-fn verify(server: &Server, desired: &plan::Desired, active: Option<bool>, secret: Option<&SecretVersion>) {
-    match (&desired.password, secret) {
-        (Some(source), Some(version)) if active == Some(true) && desired.active => {
-            let SecretKeyRef { name, key } = source.secret.clone();
-            let due = Due {
-                user: desired.name.clone(),
-                resource: desired.resource.clone(),
-                secret: name,
-                key,
-                version: (version.uid.clone(), version.resource_version.clone()),
-            };
-            server.logins.saw(due, std::time::Instant::now(), rand::random());
-        }
-        _ => server.logins.forget(&desired.name),
-    }
-}
-
 /// Notes that a user has no right at all, not even one that he had under this name before.
 fn bare(server: &Server, user: &UserName) {
     server.put::<RightsOf>(user, Rights::default());
@@ -379,25 +383,4 @@ fn note(
         }
         all.insert(user.clone(), Known::of(&info));
     });
-}
-
-fn version(secrets: &dyn Secrets, secret: &SecretKeyRef) -> Option<SecretVersion> {
-    let (uid, resource_version) = secrets.version(&secret.name)?;
-    Some(SecretVersion { uid, resource_version, source: format!("{}/{}", secret.name, secret.key) })
-}
-
-/// Reads a password and the version that it is of. An empty one is refused: it would be an open door.
-async fn read(
-    secrets: &dyn Secrets,
-    secret: &SecretKeyRef,
-) -> Result<(secrecy::SecretString, SecretVersion), Hold> {
-    let SecretKeyRef { name, key } = secret;
-    let (value, (uid, resource_version)) = secrets.read(name, key).await?;
-    if value.expose_secret().is_empty() {
-        return Err(Hold::new(
-            Reason::Invalid,
-            format!("the Secret {name} has an empty {key}; put a password there, an empty one is never set"),
-        ));
-    }
-    Ok((value, SecretVersion { uid, resource_version, source: format!("{name}/{key}") }))
 }

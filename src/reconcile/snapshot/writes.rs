@@ -32,9 +32,9 @@ impl<V> Default for Writes<V> {
 }
 
 impl<V> Writes<V> {
-    /// Adds one.
-    pub(super) fn push(&mut self, now: Instant, amendment: Amendment<V>) {
-        while self.kept.front().is_some_and(|(at, _)| is_old(*at, now)) {
+    /// Adds one. `for_good`: those before it are kept however old they are.
+    pub(super) fn push(&mut self, now: Instant, amendment: Amendment<V>, for_good: bool) {
+        while !for_good && self.kept.front().is_some_and(|(at, _)| is_old(*at, now)) {
             self.kept.pop_front();
         }
         if self.kept.is_empty() {
@@ -73,9 +73,13 @@ impl<V> Writes<V> {
         Some(self.kept.range(known..).map(|(_, amendment)| amendment))
     }
 
-    /// Those that a read that began then may not show.
-    pub(super) fn over(&self, started: Instant) -> impl Iterator<Item = (Instant, &Amendment<V>)> {
-        let unseen = move |at: Instant| started < at + SETTLING;
+    /// Those that a read that began then may not show; all, where none shows any.
+    pub(super) fn over(
+        &self,
+        started: Instant,
+        for_good: bool,
+    ) -> impl Iterator<Item = (Instant, &Amendment<V>)> {
+        let unseen = move |at: Instant| for_good || started < at + SETTLING;
         self.kept.iter().filter(move |(at, _)| unseen(*at)).map(|(at, amendment)| (*at, amendment))
     }
 }
