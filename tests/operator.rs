@@ -28,6 +28,7 @@ mod operator {
     mod distrust;
     mod effective;
     mod encrypted;
+    mod export;
     mod extra;
     mod fairness;
     mod identity;

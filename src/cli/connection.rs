@@ -137,6 +137,21 @@ impl ConnectionArgs {
         Ok(connection)
     }
 
+    /// Who logs in.
+    pub(super) fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// Whether it signs tokens itself instead of logging in.
+    pub(super) fn is_superuser(&self) -> bool {
+        self.auth == Method::Superuser
+    }
+
+    /// Whether it sends the password with every request.
+    pub(super) fn is_basic(&self) -> bool {
+        self.auth == Method::Basic
+    }
+
     /// A client over a pool of its own.
     pub fn client(&self) -> anyhow::Result<Client> {
         Ok(Client::new(Pool::new(self.connection()?)?))

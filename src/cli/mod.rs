@@ -8,7 +8,10 @@ pub mod crds;
 pub mod demo;
 pub mod docs;
 mod duration;
+mod explain;
+mod export;
 mod lease;
+mod matrix;
 pub mod monitoring;
 mod output;
 pub mod rbac;
@@ -16,6 +19,7 @@ pub mod request;
 pub mod run;
 mod screen;
 mod stand_in;
+mod version;
 
 use std::process::ExitCode;
 
@@ -37,6 +41,9 @@ enum Command {
     Crds(crds::CrdsArgs),
     /// Run an in-memory ArangoDB 3.12 that answers over HTTP.
     StandIn(stand_in::Args),
+    Explain(explain::ExplainArgs),
+    Export(export::ExportArgs),
+    Matrix(matrix::MatrixArgs),
     Cluster(cluster::ClusterArgs),
     Request(request::RequestArgs),
     // Hidden: the files that it writes are in the repository.
@@ -51,8 +58,7 @@ enum Command {
     // Hidden for the same reason.
     #[command(hide = true)]
     Monitoring(monitoring::MonitoringArgs),
-    /// Print the version.
-    Version,
+    Version(version::VersionArgs),
     // The doc comment is at the arguments. Hidden: `demo` is what users want.
     #[command(hide = true)]
     ControlPlane(control_plane::Arguments),
@@ -75,18 +81,30 @@ pub fn main() -> ExitCode {
         Command::Chart(args) => chart::run(&args),
         Command::Monitoring(args) => monitoring::run(&args),
         Command::StandIn(args) => stand_in::run(&args),
+        Command::Explain(args) => block_on(explain::run(&args)),
+        Command::Export(args) => block_on(export::run(&args)),
+        Command::Matrix(args) => block_on(matrix::run(&args)),
         Command::Cluster(args) => block_on(cluster::run(args)),
         Command::Request(args) => block_on(request::run(args)),
-        Command::Version => {
-            println!("arango-operator {}", env!("CARGO_PKG_VERSION"));
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Version(args) => version::run(&args),
         Command::ControlPlane(arguments) => control_plane::run(&arguments),
     };
     outcome.unwrap_or_else(|error: anyhow::Error| {
+        if is_closed_pipe(&error) {
+            return ExitCode::from(CLOSED_PIPE);
+        }
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+/// What a shell says of a program that SIGPIPE ended: nobody reads what we print any more, as in `… | head -1`.
+const CLOSED_PIPE: u8 = 141;
+
+/// Whether that is all that is wrong. What goes wrong on the way to a server is never an `io::Error` here.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let io = error.downcast_ref::<std::io::Error>();
+    io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 /// Runs a command that waits for others.

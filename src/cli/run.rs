@@ -142,8 +142,8 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         maintenance_period: args.maintenance_period,
     };
     let ended = operator::run(client, settings, stop, |addresses| {
-        println!("health http://{}", addresses.health);
-        println!("metrics http://{}", addresses.metrics);
+        super::output::say(format_args!("health http://{}", addresses.health));
+        super::output::say(format_args!("metrics http://{}", addresses.metrics));
     })
     .await;
     if let Ok(End::Deposed(lost)) = &ended {

@@ -181,13 +181,13 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
             None => None,
         };
         for (n, endpoint) in stand_in.endpoints().iter().enumerate() {
-            println!("coordinator {} {endpoint}", n + 1);
+            super::output::say(format_args!("coordinator {} {endpoint}", n + 1));
         }
         if let Some((path, _)) = &authority {
-            println!("ca {}", path.display());
+            super::output::say(format_args!("ca {}", path.display()));
         }
         if let Some(address) = control {
-            println!("control http://{address}");
+            super::output::say(format_args!("control http://{address}"));
         }
         tokio::select! {
             _ = interrupt.recv() => {}
