@@ -12,5 +12,6 @@ mod cli_look {
     mod browser;
     mod explain;
     mod export;
+    mod habits;
     mod matrix;
 }

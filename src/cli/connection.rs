@@ -67,7 +67,7 @@ pub struct ConnectionArgs {
     )]
     timeout: Duration,
     /// How requests are spread over several coordinators
-    #[arg(long, value_enum, default_value_t = Spread::RoundRobin)]
+    #[arg(long, env = "ARANGO_LOAD_BALANCING", value_enum, default_value_t = Spread::RoundRobin)]
     load_balancing: Spread,
 }
 
@@ -129,9 +129,9 @@ impl ConnectionArgs {
         connection.tls.identity = self.identity()?;
         connection.tls.insecure_skip_verify = self.insecure_skip_verify;
         if self.insecure_skip_verify {
-            eprintln!(
+            super::screen::tell(
                 "warning: certificates are not verified (--insecure-skip-verify): whoever is in between can read \
-                 and change everything"
+                 and change everything",
             );
         }
         Ok(connection)

@@ -9,6 +9,7 @@ use std::{
 use anyhow::{Context, bail};
 
 use super::{document::comment, manifests::Export};
+use crate::cli::screen::tell;
 
 /// What stands in front of everything.
 const HEAD: &str = "\
@@ -36,8 +37,8 @@ fn left_out(export: &Export) -> String {
 /// One file.
 pub(super) fn one(file: &Path, export: &Export, force: bool) -> anyhow::Result<()> {
     write(&[(file.to_owned(), text(export))], force)?;
-    eprintln!("{} objects in {}", export.documents.len(), file.display());
-    tell(export, "its comments");
+    tell(format_args!("{} objects in {}", export.documents.len(), file.display()));
+    tell_left_out(export, "its comments");
     Ok(())
 }
 
@@ -52,14 +53,14 @@ pub(super) fn split(folder: &Path, export: &Export, force: bool) -> anyhow::Resu
         files.push((folder.join(LEFT_OUT), HEAD.to_owned() + &left_out(export)));
     }
     write(&files, force)?;
-    eprintln!("{} objects below {}", export.documents.len(), folder.display());
-    tell(export, LEFT_OUT);
+    tell(format_args!("{} objects below {}", export.documents.len(), folder.display()));
+    tell_left_out(export, LEFT_OUT);
     Ok(())
 }
 
-fn tell(export: &Export, place: &str) {
+fn tell_left_out(export: &Export, place: &str) {
     if !export.left_out.is_empty() {
-        eprintln!("{} things could not be exported: see {place}", export.left_out.len());
+        tell(format_args!("{} things could not be exported: see {place}", export.left_out.len()));
     }
 }
 

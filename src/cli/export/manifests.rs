@@ -78,7 +78,7 @@ impl Found {
             };
             match database::plan::desired(&spec, name.as_str()) {
                 Ok(desired) if desired.name == *name => {
-                    drop(fine.insert(name.to_string(), (options, remark)))
+                    drop(fine.insert(name.to_string(), (options, remark)));
                 }
                 Ok(_) => export.leave_out(format!("the database {name}: its name is not Unicode NFC")),
                 Err(hold) => export.leave_out(format!("the database {name}: {}", hold.message)),
@@ -296,7 +296,7 @@ fn declared(there: &Map<String, Value>) -> (Map<String, Value>, Vec<String>) {
         match extra::check(&with) {
             Ok(()) => fine = with,
             Err(hold) => {
-                remarks.push(format!("The key {key:?} of extra is left alone: with it, {}.", hold.message))
+                remarks.push(format!("The key {key:?} of extra is left alone: with it, {}.", hold.message));
             }
         }
     }

@@ -49,15 +49,8 @@ pub(super) struct ExportArgs {
     /// Users whose names are like this, and their rights. Repeatable. All if left out
     #[arg(long, value_name = "GLOB")]
     users: Vec<String>,
-    /// Leave databases out; rights name theirs
-    #[arg(long)]
-    no_databases: bool,
-    /// Leave users out; rights name theirs
-    #[arg(long)]
-    no_users: bool,
-    /// Leave rights out
-    #[arg(long)]
-    no_permissions: bool,
+    #[command(flatten)]
+    without: Without,
     /// The namespace of the manifests; that of whoever applies them if left out
     #[arg(long, value_name = "NAMESPACE", value_parser = resource_name)]
     namespace: Option<String>,
@@ -78,6 +71,20 @@ pub(super) struct ExportArgs {
     force: bool,
     #[command(flatten)]
     connection: ConnectionArgs,
+}
+
+/// Kinds that are left out.
+#[derive(Debug, Args)]
+struct Without {
+    /// Leave databases out; rights name theirs
+    #[arg(long)]
+    no_databases: bool,
+    /// Leave users out; rights name theirs
+    #[arg(long)]
+    no_users: bool,
+    /// Leave rights out
+    #[arg(long)]
+    no_permissions: bool,
 }
 
 fn resource_name(name: &str) -> Result<String, String> {
@@ -125,12 +132,12 @@ async fn find(client: &Client, args: &ExportArgs) -> anyhow::Result<Found> {
     })?;
     infos.retain(|name, _| is(&users, name.as_str()));
     let mut found = Found { account: args.connection.account(), ..Found::default() };
-    if !args.no_databases {
+    if !args.without.no_databases {
         let names = names.into_iter().filter(|name| is(&databases, name.as_str())).collect();
         found.databases =
             each("databases", names, async |name: &DatabaseName| client.database(name).await).await?;
     }
-    if !args.no_permissions {
+    if !args.without.no_permissions {
         let names: Vec<UserName> = infos.keys().cloned().collect();
         let rights = each("users", names, async |user: &UserName| {
             match all_rights(&client.for_user(user), user).await {
@@ -143,7 +150,7 @@ async fn find(client: &Client, args: &ExportArgs) -> anyhow::Result<Found> {
             rights.0.retain(|scope, _| is(&databases, scope.as_str()));
         }
     }
-    if !args.no_users {
+    if !args.without.no_users {
         found.users = infos;
     }
     Ok(found)
@@ -167,7 +174,7 @@ async fn each<K: Ord, T>(
         screen.draw(format_args!("{done} of {all} {what}"));
         found.extend(one);
     }
-    drop(screen.stderr());
+    screen.clear();
     Ok(found)
 }
 

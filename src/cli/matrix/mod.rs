@@ -38,7 +38,7 @@ Examples:
   arango-operator matrix                                  everybody, on everything
   arango-operator matrix --users 'shop-*' --databases shop       a part of it
   arango-operator matrix -o html > rights.html            one page for a browser, without network
-  arango-operator matrix -o json | jq -r '.users[] | select(.remarks | any(.mark == \"administrator\")).user'
+  arango-operator matrix -o json | jq -r '.users[] | select(.remarks != []).user'
 
 Exit codes: 0 it was printed, 1 an error that was printed, 2 wrong usage")]
 pub(super) struct MatrixArgs {
@@ -118,7 +118,7 @@ async fn rights(
         screen.draw(format_args!("{done} of {all} users"));
         found.extend(user);
     }
-    drop(screen.stderr());
+    screen.clear();
     Ok(found)
 }
 

@@ -7,7 +7,7 @@ use rustix::termios::tcgetwinsize;
 use super::report::{Cell, Report, Row};
 use crate::{
     cli::output::{Mark, Rows},
-    core::Level,
+    core::{DatabaseName, Level},
 };
 
 /// Between two columns.
@@ -62,7 +62,7 @@ fn in_width(report: &Report, width: Option<usize>, colours: bool) -> String {
 fn part(report: &Report, columns: std::ops::Range<usize>, first: bool, colours: bool) -> String {
     let databases = &report.databases[columns];
     let remarks = first.then_some("remarks");
-    let head = ["user"].into_iter().chain(databases.iter().map(|name| name.as_str())).chain(remarks);
+    let head = ["user"].into_iter().chain(databases.iter().map(DatabaseName::as_str)).chain(remarks);
     let mut rows =
         Rows::new(head.map(crate::cli::output::plain).collect::<Vec<_>>().iter().map(String::as_str));
     for row in &report.users {
@@ -104,7 +104,7 @@ mod tests {
     use crate::{
         arango::UserInfo,
         cli::matrix::report::Selection,
-        core::{DatabaseName, Rights, UserName},
+        core::{Rights, UserName},
     };
 
     #[test]
