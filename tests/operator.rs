@@ -29,6 +29,7 @@ mod operator {
     mod effective;
     mod encrypted;
     mod export;
+    mod escapes;
     mod extra;
     mod fairness;
     mod identity;

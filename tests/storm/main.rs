@@ -62,9 +62,7 @@ use self::{
     storm::{ROOT_PASSWORD, Storm},
 };
 
-/// The seed of every change's gate.
-const SEED: u64 = 8;
-/// How long a storm of the gate is.
+/// How long a storm is where nobody says.
 const STEPS: usize = 60;
 /// Longer than any step's own limits.
 const STEP: Duration = Duration::from_secs(300);
@@ -213,8 +211,7 @@ async fn whatever_falls_nothing_is_lost_nothing_is_stuck_and_what_is_declared_is
     let until = number("STORM_MINUTES").map(|minutes| Instant::now() + Duration::from_secs(60 * minutes));
     let mut seeds = match number("STORM_SEED") {
         Some(seed) => vec![seed],
-        None if kills.or(number("STORM_MINUTES")).is_some() => vec![generate::any_seed()],
-        None => vec![SEED, generate::any_seed()],
+        None => vec![generate::any_seed()],
     };
     let mut all = Report::default();
     let mut storms = 0;
