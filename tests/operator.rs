@@ -28,8 +28,8 @@ mod operator {
     mod distrust;
     mod effective;
     mod encrypted;
-    mod export;
     mod escapes;
+    mod export;
     mod extra;
     mod fairness;
     mod identity;

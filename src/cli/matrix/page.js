@@ -112,7 +112,10 @@
 
   const form = document.querySelector("form");
   form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("input", filter);
+  form.addEventListener("input", () => {
+    filter();
+    document.querySelector(".scroll").scrollTo(0, 0);
+  });
   form.addEventListener("reset", () => {
     marks.forEach((mark) => { mark.ariaPressed = "false"; });
     setTimeout(filter);
