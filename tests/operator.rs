@@ -47,6 +47,7 @@ mod operator {
     mod own_password;
     mod ownership;
     mod passwords;
+    mod planned;
     mod quiet;
     mod read_only;
     mod refused;

@@ -1,5 +1,6 @@
 //! The command line: what was typed becomes a command, a command becomes an exit code.
 
+pub mod apply;
 pub mod chart;
 mod cluster;
 mod completion;
@@ -13,9 +14,11 @@ mod explain;
 mod export;
 mod lease;
 mod man;
+pub mod manifests;
 mod matrix;
 pub mod monitoring;
 mod output;
+pub mod plan;
 mod plugin;
 pub mod rbac;
 pub mod request;
@@ -57,6 +60,8 @@ struct Cli {
 enum Command {
     Demo(demo::DemoArgs),
     Run(run::RunArgs),
+    Plan(plan::PlanArgs),
+    Apply(apply::ApplyArgs),
     Crds(crds::CrdsArgs),
     /// Run an in-memory ArangoDB 3.12 that answers over HTTP.
     StandIn(stand_in::Args),
@@ -108,6 +113,8 @@ pub fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Demo(args) => block_on(demo::run(args)),
         Command::Run(args) => block_on(run::run(args)),
+        Command::Plan(args) => block_on(plan::run(args)),
+        Command::Apply(args) => block_on(apply::run(args)),
         Command::Crds(args) => crds::run(&args),
         Command::Rbac(args) => rbac::run(&args),
         Command::Docs(args) => docs::run(&args),

@@ -309,3 +309,36 @@ async fn only_an_administrator_exports_and_names_in_kubernetes_are_checked() {
         assert!(error.contains("a name in Kubernetes has small letters"), "{error}");
     }
 }
+
+#[tokio::test]
+async fn a_plan_of_what_was_exported_has_nothing_to_do() {
+    let deployment = shop().await;
+    make(
+        &deployment,
+        &[
+            ("POST", "/_api/database", json!({"name": "möbel & more"})),
+            ("POST", "/_api/user", json!({"user": "a: b # c", "passwd": "x", "active": false})),
+            (
+                "PUT",
+                "/_api/user/a%3A%20b%20%23%20c/database/m%C3%B6bel%20%26%20more",
+                json!({"grant": "none"}),
+            ),
+            ("PUT", "/_api/user/a%3A%20b%20%23%20c/database/*/*", json!({"grant": "rw"})),
+            ("PUT", "/_api/user/a%3A%20b%20%23%20c/database/_system", json!({"grant": "ro"})),
+            ("PUT", "/_api/user/Alice/database/shop/*", json!({"grant": "none"})),
+        ],
+    )
+    .await;
+    let file = deployment.file("all.yaml", &deployment.run(&["export"]).await.ok());
+    let folder = Path::new(&file).with_file_name("each");
+    let folder = folder.to_str().unwrap();
+    deployment.run(&["export", "--split", folder]).await.ok();
+    for manifests in [file.as_str(), folder] {
+        let plan = deployment.run(&["plan", "-f", manifests]).await;
+        assert_eq!(plan.code, Some(0), "{plan:?}");
+    }
+    // Had something been changed meanwhile, there would be.
+    make(&deployment, &[("PUT", "/_api/user/Alice/database/shop", json!({"grant": "ro"}))]).await;
+    let plan = deployment.run(&["plan", "-f", folder]).await;
+    assert_eq!(plan.code, Some(2), "{plan:?}");
+}

@@ -17,7 +17,10 @@ const BINARY: &str = env!("CARGO_BIN_EXE_arango-operator");
 #[tokio::test]
 async fn where_nobody_reads_what_is_printed_a_command_ends_without_a_word() {
     let deployment = company().await;
-    let commands: [&[&str]; 16] = [
+    let manifests = deployment.file("all.yaml", &deployment.run(&["export"]).await.ok());
+    let commands: [&[&str]; 18] = [
+        &["plan", "-f", &manifests],
+        &["plan", "-f", &manifests, "-o", "json"],
         &["matrix"],
         &["matrix", "-o", "json"],
         &["matrix", "-o", "html"],

@@ -52,10 +52,16 @@ pub(super) struct ExportArgs {
     #[command(flatten)]
     without: Without,
     /// The namespace of the manifests; that of whoever applies them if left out
-    #[arg(long, value_name = "NAMESPACE", value_parser = resource_name)]
+    #[arg(long, env = "ARANGO_NAMESPACE", value_name = "NAMESPACE", value_parser = resource_name)]
     namespace: Option<String>,
     /// The ArangoCluster that leads to the deployment, as `NAME`, or `NAMESPACE/NAME` for one in another namespace
-    #[arg(long, value_name = "NAME", default_value = "arangodb", value_parser = cluster_ref)]
+    #[arg(
+        long,
+        env = "ARANGO_CLUSTER",
+        value_name = "[NAMESPACE/]NAME",
+        default_value = "arangodb",
+        value_parser = cluster_ref
+    )]
     cluster: ClusterRef,
     /// Also write that ArangoCluster, with the endpoints of this connection. Its Secrets are yours to make; comments say how
     #[arg(long)]

@@ -40,7 +40,7 @@ const REFUSED_TYPES: [&str; 3] =
     ["kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token", "helm.sh/release."];
 
 /// Whether Secrets of that type are never read.
-pub(super) fn is_refused(type_: &str) -> bool {
+pub fn is_refused(type_: &str) -> bool {
     REFUSED_TYPES.iter().any(|refused| type_.starts_with(refused))
 }
 
