@@ -137,7 +137,8 @@ async fn find(client: &Client, args: &ExportArgs) -> anyhow::Result<Found> {
         anyhow::Error::new(error).context(hint)
     })?;
     infos.retain(|name, _| is(&users, name.as_str()));
-    let mut found = Found { account: args.connection.account(), ..Found::default() };
+    let mut found =
+        Found { account: args.connection.account().map(UserName::from_server), ..Found::default() };
     if !args.without.no_databases {
         let names = names.into_iter().filter(|name| is(&databases, name.as_str())).collect();
         found.databases =
@@ -196,11 +197,6 @@ fn cluster(args: &ExportArgs) -> anyhow::Result<Document> {
 }
 
 impl ConnectionArgs {
-    /// The account that logs in; none where tokens are signed.
-    fn account(&self) -> Option<UserName> {
-        (!self.is_superuser()).then(|| UserName::from_server(self.user()))
-    }
-
     /// The spec of an ArangoCluster that connects as we do, and the Secrets that it wants.
     fn as_cluster(&self, name: &str) -> anyhow::Result<(document::Cluster, Vec<String>)> {
         let connection = self.connection()?;
