@@ -4,6 +4,7 @@
 //! very definitions that are installed in a cluster, and typed; Secrets and Namespaces are taken as far as they are
 //! needed, and what else there is, is counted. All that is wrong is said at once ([`Complaint`]).
 
+mod check;
 mod complaint;
 mod declared;
 mod node;

@@ -8,6 +8,7 @@ use serde::{Deserialize as _, de::DeserializeOwned};
 
 use super::{
     Manifests, Options, Source,
+    check::{self, Finding},
     complaint::{Complaint, Location, nearest},
     declared::Declared,
     node::{At, Node, Value},
@@ -181,6 +182,14 @@ impl Reader<'_> {
         node.remove("status");
         if let Some(metadata) = node.get_mut("metadata") {
             metadata.remove("managedFields");
+        }
+        let findings = check::resource(&R::kind(&()), &mut node);
+        if !findings.is_empty() {
+            for Finding { at, message, remedy, .. } in findings {
+                let complaint = document.complaint(at, message);
+                self.complaints.push(Complaint { remedy, ..complaint });
+            }
+            return None;
         }
         match R::deserialize(&node) {
             Ok(mut resource) => {
