@@ -13,13 +13,17 @@ mod secrets;
 mod source;
 #[cfg(test)]
 mod tests;
+mod whole;
 mod yaml;
 
 use std::collections::BTreeMap;
 
 use crate::{
-    core::Id,
-    kinds::{Kind, Lookup, cluster::crd::ArangoCluster},
+    core::{Access, Hold, Id, Reason, access::Loan},
+    kinds::{
+        Kind, Lookup,
+        cluster::{access::AccessRule, crd::ArangoCluster},
+    },
     reconcile::Secrets,
 };
 
@@ -61,6 +65,8 @@ pub struct Manifests {
     /// How many there are of kinds that are not ours, by API version and kind.
     foreign: BTreeMap<(String, String), usize>,
     remarks: Vec<String>,
+    /// Whether they are from a cluster, where an operator looks after passwords.
+    is_live: bool,
 }
 
 impl Manifests {
@@ -93,6 +99,39 @@ impl Manifests {
     /// How many resources were left out because they are not ours, by API version and kind.
     pub fn foreign(&self) -> &BTreeMap<(String, String), usize> {
         &self.foreign
+    }
+
+    /// What a resource of a namespace may do through an ArangoCluster: as the operator decides it, where the ArangoCluster
+    /// is among the manifests; else whatever the connection may, which is the word of the person who names it.
+    pub fn access(&self, namespace: &str, cluster: &Id) -> Access {
+        if *cluster.namespace == *namespace {
+            return Access::All;
+        }
+        let Some(declared) = self.cluster(cluster) else { return Access::All };
+        let Some(labels) = self.labels(namespace) else {
+            return Access::Nothing(Hold::new(
+                Reason::AccessDenied,
+                format!(
+                    "the ArangoCluster {cluster} lends its connection by the labels of namespaces (spec.access), and the \
+                     Namespace {namespace} is not among the manifests; add its manifest"
+                ),
+            ));
+        };
+        let rules = declared.resource.spec.access.iter().filter_map(AccessRule::compile);
+        let rules = rules.filter(|rule| rule.selects(labels)).map(|rule| rule.rule).collect();
+        Access::Lent(Loan { cluster: cluster.clone(), namespace: namespace.into(), rules })
+    }
+
+    /// The ArangoCluster of that name, if it is among the manifests.
+    pub fn cluster(&self, id: &Id) -> Option<&Declared<ArangoCluster>> {
+        let find =
+            |one: &Declared<ArangoCluster>| (one.namespace(), one.name()).cmp(&(&*id.namespace, &*id.name));
+        self.clusters.binary_search_by(find).ok().map(|index| &self.clusters[index])
+    }
+
+    fn sort(&mut self) {
+        self.clusters.sort_by(|a, b| (a.namespace(), a.name()).cmp(&(b.namespace(), b.name())));
+        crate::for_each_kind!(K => self.shelf.sort::<K>());
     }
 
     /// What a person should know of how they were read: files that were left out.

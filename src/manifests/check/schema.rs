@@ -56,6 +56,8 @@ pub(super) struct Schema {
     #[serde(rename = "x-kubernetes-preserve-unknown-fields", default)]
     open: bool,
     // Which are nothing that is compared: notes for the API server, and formats, which the bounds say more exactly.
+    #[serde(rename = "title", default)]
+    _title: Option<String>,
     #[serde(rename = "format", default)]
     _format: Option<String>,
     #[serde(rename = "x-kubernetes-list-type", default)]
