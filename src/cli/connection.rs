@@ -102,6 +102,16 @@ impl ConnectionArgs {
         self.connection_with(auth)
     }
 
+    /// Whether an endpoint is given, by a flag or by the environment.
+    pub fn names_endpoint(&self) -> bool {
+        self.endpoints.iter().any(|text| !text.trim().is_empty())
+    }
+
+    /// The account that logs in; nothing for the superuser.
+    pub fn account(&self) -> Option<String> {
+        (self.auth != Method::Superuser).then(|| self.user.clone())
+    }
+
     /// The settings as a user whose password nobody has to know: by a token signed with the deployment's secret.
     pub fn connection_as(&self, user: &str) -> anyhow::Result<Connection> {
         let secret = self.jwt_secret().context("--as signs a token")?;

@@ -7,9 +7,13 @@
 mod check;
 mod complaint;
 mod declared;
+#[cfg(test)]
+mod laws;
+mod live;
 mod node;
 mod read;
 mod secrets;
+mod select;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -19,10 +23,10 @@ mod yaml;
 use std::collections::BTreeMap;
 
 use crate::{
-    core::{Access, Hold, Id, Reason, access::Loan},
+    core::{Access, Hold, Id, Reason, access::Loan, kube_arangodb::Deployment},
     kinds::{
         Kind, Lookup,
-        cluster::{access::AccessRule, crd::ArangoCluster},
+        cluster::{access::AccessRule, crd::ArangoCluster, reach::Keys},
     },
     reconcile::Secrets,
 };
@@ -64,6 +68,8 @@ pub struct Manifests {
     namespaces: BTreeMap<String, BTreeMap<String, String>>,
     /// How many there are of kinds that are not ours, by API version and kind.
     foreign: BTreeMap<(String, String), usize>,
+    /// What is known of `ArangoDeployment`s, from a cluster.
+    deployments: BTreeMap<Id, Deployment>,
     remarks: Vec<String>,
     /// Whether they are from a cluster, where an operator looks after passwords.
     is_live: bool,
@@ -89,6 +95,28 @@ impl Manifests {
     /// written.
     pub fn secrets<'m>(&'m self, namespace: &'m str) -> impl Secrets + 'm {
         GivenSecrets { store: &self.secrets, namespace }
+    }
+
+    /// The Secrets of a namespace, for a connection.
+    pub fn keys<'m>(&'m self, namespace: &'m str) -> impl Keys + 'm {
+        GivenSecrets { store: &self.secrets, namespace }
+    }
+
+    /// Takes the Secrets that were given beside the manifests. They count before those that are among them.
+    ///
+    /// # Errors
+    ///
+    /// Those that can't be read.
+    pub fn give(&mut self, options: &Options) -> Result<(), Vec<Complaint>> {
+        let mut complaints = Vec::new();
+        for given in &options.secrets {
+            let namespace = given.namespace.as_deref().unwrap_or(&options.namespace);
+            match given.value() {
+                Ok(value) => self.secrets.give(Id::new(namespace, &given.name), &given.key, value),
+                Err(complaint) => complaints.push(complaint),
+            }
+        }
+        if complaints.is_empty() { Ok(()) } else { Err(complaints) }
     }
 
     /// The labels of a namespace, if its manifest is among them.

@@ -43,14 +43,8 @@ pub(super) fn read(sources: &[Source], options: &Options) -> Result<Manifests, V
     let mut remarks = Vec::new();
     source::texts(sources, &mut unreadable, &mut remarks, |text| reader.text(text));
     reader.out.remarks = remarks;
-    unreadable.into_iter().for_each(|complaint| reader.complaints.push(complaint));
-    for given in &options.secrets {
-        let namespace = given.namespace.as_deref().unwrap_or(&options.namespace);
-        match given.value() {
-            Ok(value) => reader.out.secrets.give(Id::new(namespace, &given.name), &given.key, value),
-            Err(complaint) => reader.complaints.push(complaint),
-        }
-    }
+    let given = reader.out.give(options).err().unwrap_or_default();
+    unreadable.into_iter().chain(given).for_each(|complaint| reader.complaints.push(complaint));
     let Reader { mut out, mut complaints, texts, .. } = reader;
     out.sort();
     whole::check(&mut out, &mut |complaint: Complaint| {

@@ -124,6 +124,10 @@ impl SecretStore {
         is_new
     }
 
+    pub(super) fn is_there(&self, id: &Id) -> bool {
+        self.secrets.contains_key(id)
+    }
+
     pub(super) fn has(&self, id: &Id, key: &str) -> bool {
         self.secrets.get(id).is_some_and(|secret| secret.data.contains_key(key))
     }

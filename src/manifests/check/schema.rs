@@ -144,7 +144,15 @@ impl Schema {
                 #[allow(clippy::cast_precision_loss, reason = "bounds are small whole numbers")]
                 self.check_number(at, *number as f64, path, findings);
             }
-            Value::Float(number) => self.check_number(at, *number, path, findings),
+            Value::Float(number) => {
+                let number = *number;
+                if self.type_ == Type::Integer {
+                    // Whole, or it would have been refused: `8.0` is 8, also to the API server.
+                    #[allow(clippy::cast_possible_truncation, reason = "a bound is compared beside it")]
+                    (node.value = Value::Integer(number as i64));
+                }
+                self.check_number(at, number, path, findings);
+            }
             Value::Null | Value::Bool(_) => {}
         }
     }
