@@ -18,7 +18,7 @@ use crate::{
 /// The server and the login.
 ///
 /// There is no flag for the password: arguments are seen by everybody on the machine.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Connection")]
 pub struct ConnectionArgs {
     /// A coordinator, or a single server: `http://host:8529` or `https://host:8529`. Repeatable, or comma separated
@@ -102,14 +102,14 @@ impl ConnectionArgs {
         self.connection_with(auth)
     }
 
-    /// Whether an endpoint is given, by a flag or by the environment.
-    pub fn names_endpoint(&self) -> bool {
-        self.endpoints.iter().any(|text| !text.trim().is_empty())
-    }
-
-    /// The account that logs in; nothing for the superuser.
+    /// The account that the connection is made with; nothing for the deployment itself.
     pub fn account(&self) -> Option<String> {
         (self.auth != Method::Superuser).then(|| self.user.clone())
+    }
+
+    /// Whether an endpoint is given.
+    pub fn has_endpoints(&self) -> bool {
+        self.endpoints.iter().any(|text| !text.trim().is_empty())
     }
 
     /// The settings as a user whose password nobody has to know: by a token signed with the deployment's secret.

@@ -96,7 +96,7 @@ impl ManifestArgs {
     /// The manifests are about several, or about one that nothing says how to reach.
     pub async fn target(&self, manifests: &Manifests, flags: &ConnectionArgs) -> anyhow::Result<Target> {
         let cluster = manifests.select(self.cluster.as_deref()).map_err(|one| Refused(vec![one]))?;
-        if flags.names_endpoint() {
+        if flags.has_endpoints() {
             return Ok(Target { connection: flags.connection()?, account: flags.account(), cluster });
         }
         let id = cluster.ok_or_else(|| {
@@ -149,5 +149,93 @@ impl fmt::Display for Refused {
             count => write!(f, "the manifests are refused for {count} reasons")?,
         }
         complaints.iter().try_for_each(|complaint| write!(f, "\n\n{complaint}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::arango::Auth;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        manifests: ManifestArgs,
+        #[command(flatten)]
+        connection: ConnectionArgs,
+    }
+
+    const SHOP: &str = "\
+apiVersion: v1
+kind: Secret
+metadata: {name: prod-root}
+stringData: {username: admin, password: canary}
+---
+apiVersion: arango-operator.dev/v1alpha1
+kind: ArangoCluster
+metadata: {name: prod}
+spec:
+  endpoints: [http://a.example:1, http://b.example:2]
+  auth: {secretRef: {name: prod-root}, method: Basic}
+  requests: {timeout: 7s, maxConcurrent: 3}
+---
+apiVersion: arango-operator.dev/v1alpha1
+kind: ArangoDatabase
+metadata: {name: shop}
+spec: {clusterRef: {name: prod}}
+";
+
+    async fn target(text: &str, flags: &[&str]) -> anyhow::Result<Target> {
+        let file = tempfile::NamedTempFile::new()?;
+        std::fs::write(&file, text)?;
+        let path = file.path().to_string_lossy().into_owned();
+        let line = Line::try_parse_from([&["x", "-f", &path], flags].concat())?;
+        let manifests = line.manifests.read().await?;
+        line.manifests.target(&manifests, &line.connection).await
+    }
+
+    #[tokio::test]
+    async fn the_connection_is_that_of_the_arangocluster_unless_flags_say_another() {
+        let Target { connection, account, cluster } = target(SHOP, &[]).await.unwrap();
+        let endpoints: Vec<_> = connection.endpoints.iter().map(ToString::to_string).collect();
+        assert_eq!(endpoints, ["http://a.example:1", "http://b.example:2"]);
+        assert_eq!((connection.timeout.as_secs(), connection.max_concurrent), (7, 3));
+        assert!(matches!(&connection.auth, Auth::Basic { user, .. } if user == "admin"));
+        assert_eq!((account.as_deref(), cluster), (Some("admin"), Some(Id::new("default", "prod"))));
+
+        let flags = target(SHOP, &["--endpoint", "http://c.example:3", "--user", "me"]).await.unwrap();
+        assert_eq!(flags.connection.endpoints[0].to_string(), "http://c.example:3");
+        assert_eq!((flags.account.as_deref(), flags.cluster), (Some("me"), Some(Id::new("default", "prod"))));
+    }
+
+    #[tokio::test]
+    async fn what_is_missing_for_a_connection_is_named() {
+        let said = async |text: String| format!("{:#}", target(&text, &[]).await.unwrap_err());
+        let (secret, rest) = SHOP.split_once("---\n").unwrap();
+        let without_secret = said(rest.to_owned()).await;
+        assert!(without_secret.contains("--secret default/prod-root/username=env:"), "{without_secret}");
+        let without_cluster = said(rest.split_once("---\n").unwrap().1.to_owned()).await;
+        assert!(
+            without_cluster.contains("ArangoCluster default/prod is not among the manifests"),
+            "{without_cluster}"
+        );
+        assert!(said(secret.to_owned()).await.contains("nothing says which deployment"));
+        let kube_arangodb =
+            SHOP.replace("endpoints: [http://a.example:1, http://b.example:2]", "deploymentRef: {name: d}");
+        assert!(said(kube_arangodb).await.contains("known to its cluster alone"));
+        let empty = said(SHOP.replace("canary", "''")).await;
+        assert!(empty.contains("empty password"), "{empty}");
+    }
+
+    #[tokio::test]
+    async fn all_that_is_wrong_is_said_in_one_error() {
+        let wrong =
+            SHOP.replace("kind: ArangoDatabase", "kind: ArangoDatabas").replace("timeout: 7s", "timeout: 7");
+        let said = format!("{:#}", target(&wrong, &[]).await.unwrap_err());
+        assert!(said.starts_with("the manifests are refused for 2 reasons\n\n"), "{said}");
+        assert!(said.contains(":12:23: ArangoCluster prod: spec.requests.timeout must match"), "{said}");
+        assert!(said.contains(":15:7: ArangoDatabas shop: no matches for kind"), "{said}");
     }
 }

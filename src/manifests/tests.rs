@@ -338,3 +338,61 @@ fn aliases_are_followed_and_a_bomb_of_them_is_refused() {
     assert!(said(&bomb)[0].contains("more than 1000000 values"), "{:?}", said(&bomb));
     assert!(said("&a [*a]")[0].contains("an alias"), "{:?}", said("&a [*a]"));
 }
+
+/// An ArangoCluster that lends to the namespaces of one team.
+const LENDS: &str = "---\napiVersion: arango-operator.dev/v1alpha1\nkind: ArangoCluster\nmetadata: {name: prod, namespace: databases}\n\
+                     spec: {endpoints: ['http://a:1'], auth: {secretRef: {name: s}}, access: [{namespaces: {matchLabels: {team: shop}}, \
+                     databases: [shop], maxAccess: rw}]}\n";
+
+fn database_of(name: &str, cluster: &str) -> String {
+    format!(
+        "---\napiVersion: {GROUP}\nkind: ArangoDatabase\nmetadata: {{name: {name}, namespace: shop}}\nspec: {{clusterRef: {cluster}}}\n"
+    )
+}
+
+#[test]
+fn what_an_arangocluster_lends_binds_as_in_a_cluster() {
+    use crate::core::{Access, DatabaseName, Reason, Subject};
+
+    let prod = "{name: prod, namespace: databases}";
+    let namespace = |labels: &str| {
+        format!("---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: shop, labels: {labels}}}\n")
+    };
+    let id = Id::new("databases", "prod");
+    let access = |text: String| given(&text).unwrap().access("shop", &id);
+    let name = DatabaseName::parse("shop").unwrap();
+    let subject = Subject::Database(&name);
+
+    assert!(access(LENDS.to_owned() + &namespace("{team: shop}")).admits(subject).is_ok());
+    let refused = access(LENDS.to_owned() + &namespace("{team: other}")).admits(subject).unwrap_err();
+    assert!(
+        refused.reason == Reason::AccessDenied && refused.message.contains("lends it nothing"),
+        "{refused:?}"
+    );
+    let unknown = access(LENDS.to_owned()).admits(subject).unwrap_err();
+    assert!(unknown.message.contains("the Namespace shop is not among the manifests"), "{unknown:?}");
+    // Nobody's word is broken where the ArangoCluster isn't there, or where it is at home.
+    assert_eq!(access(database_of("shop", prod)), Access::All);
+    assert_eq!(given(LENDS).unwrap().access("databases", &id), Access::All);
+}
+
+#[test]
+fn of_several_arangoclusters_one_is_chosen_or_all_are_named() {
+    let select = |text: &str, wanted: Option<&str>| {
+        let chosen =
+            given(text).unwrap().select(wanted).map(|id| id.map(|id| id.to_string()).unwrap_or_default());
+        chosen.unwrap_or_else(|complaint| complaint.to_string())
+    };
+    assert_eq!(select("", None), "");
+    // Nothing is declared yet: the connection alone.
+    assert_eq!(select(LENDS, None), "databases/prod");
+    let one = database_of("a", "{name: prod}");
+    assert_eq!(select(&(LENDS.to_owned() + &one), None), "shop/prod");
+    let both = one + &database_of("b", "{name: prod, namespace: databases}");
+    let several = select(&both, None);
+    assert!(several.contains("databases/prod, shop/prod") && several.contains("--cluster"), "{several}");
+    assert_eq!(select(&both, Some("databases/prod")), "databases/prod");
+    assert!(select(&both, Some("prod")).contains("several"));
+    let other = select(&both, Some("test"));
+    assert!(other.contains("ArangoCluster test") && other.contains("databases/prod, shop/prod"), "{other}");
+}

@@ -4,6 +4,7 @@
 //! Rules that compare with what was there before (`oldSelf`) don't apply: nothing was.
 
 mod cel;
+mod metadata;
 mod parse;
 mod schema;
 #[cfg(test)]
@@ -19,9 +20,6 @@ use self::{
     schema::Schema,
 };
 use super::node::{At, Node};
-
-/// Most bytes of all annotations of an object.
-const ANNOTATIONS_MAX: usize = 256 * 1024;
 
 /// Something that is wrong in a resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,27 +56,6 @@ struct Rule {
 static DEFINITIONS: LazyLock<Result<BTreeMap<String, Definition>, String>> = LazyLock::new(|| {
     let crds = crate::kinds::schema::crds().map_err(|error| error.to_string())?;
     crds.into_iter().map(|crd| Ok((crd.spec.names.kind.clone(), Definition::read(&crd)?))).collect()
-});
-
-/// The metadata that a person writes; the rest is the API server's.
-static METADATA: LazyLock<Result<Schema, String>> = LazyLock::new(|| {
-    let texts = json!({"type": "object", "additionalProperties": {"type": "string"}});
-    let any = json!({"x-kubernetes-preserve-unknown-fields": true});
-    Schema::read(json!({
-        "type": "object",
-        "required": ["name"],
-        "properties": {
-            "name": {"type": "string", "maxLength": 253, "minLength": 1, "description": "The name of the resource."},
-            "namespace": {"type": "string", "maxLength": 63, "description": "The namespace of the resource."},
-            "labels": texts, "annotations": texts,
-            "finalizers": {"type": "array", "items": {"type": "string"}},
-            "uid": {"type": "string"}, "resourceVersion": {"type": "string"}, "selfLink": {"type": "string"},
-            "generation": {"type": "integer"}, "generateName": {"type": "string"},
-            "creationTimestamp": {"type": "string"}, "deletionTimestamp": {"type": "string"},
-            "deletionGracePeriodSeconds": {"type": "integer"},
-            "ownerReferences": any, "managedFields": any,
-        },
-    }))
 });
 
 impl Definition {
@@ -133,7 +110,7 @@ pub(super) fn resource(kind: &str, node: &mut Node<'_>) -> Vec<Finding> {
     };
     let Some(definition) = definition else { return findings };
     if let Some(metadata) = node.get_mut("metadata") {
-        check_metadata(metadata, &mut findings);
+        metadata::check(metadata, &mut findings);
     } else {
         let message = "metadata: Required value".to_owned();
         findings.push(Finding {
@@ -155,46 +132,4 @@ pub(super) fn resource(kind: &str, node: &mut Node<'_>) -> Vec<Finding> {
         }
     }
     findings
-}
-
-/// Checks metadata, which is the same for all kinds.
-fn check_metadata(node: &mut Node<'_>, findings: &mut Vec<Finding>) {
-    let Ok(schema) = &*METADATA else { return };
-    schema.check(node, &mut "metadata".to_owned(), findings);
-    let remedy = |text: &str| Some(text.to_owned());
-    for (field, is_valid, is) in [
-        ("name", is_subdomain as fn(&str) -> bool, "a lowercase RFC 1123 subdomain"),
-        ("namespace", is_label, "a lowercase RFC 1123 label"),
-    ] {
-        if let Some(entry) = node.entry(field)
-            && let Some(text) = entry.node.text()
-            && !text.is_empty()
-            && !is_valid(text)
-        {
-            let message = format!("metadata.{field} must be {is}");
-            let remedy =
-                remedy("take small letters, digits and dashes; the name on the server is said in spec.name");
-            findings.push(Finding::new(entry.node.at, message, remedy));
-        }
-    }
-    if let Some(entry) = node.entry("annotations") {
-        let text = |node: &Node<'_>| node.text().map_or(0, str::len);
-        let size: usize = entry.node.entries().iter().map(|one| one.key.len() + text(&one.node)).sum();
-        if size > ANNOTATIONS_MAX {
-            let message = format!("metadata.annotations: Too long: at most {ANNOTATIONS_MAX} bytes");
-            findings.push(Finding::new(entry.at, message, remedy("leave out what nobody reads")));
-        }
-    }
-}
-
-fn is_label(text: &str) -> bool {
-    let letter = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
-    let bytes = text.as_bytes();
-    bytes.iter().all(|c| letter(*c) || *c == b'-')
-        && bytes.first().is_some_and(|c| letter(*c))
-        && bytes.last().is_some_and(|c| letter(*c))
-}
-
-fn is_subdomain(text: &str) -> bool {
-    text.split('.').all(is_label)
 }
