@@ -163,7 +163,7 @@ impl Reader<'_> {
                 self.unknown(&document, &node, "kind");
             }
             (GROUP, ..) => self.unknown(&document, &node, "apiVersion"),
-            ("", "v1", "Secret") => self.secret(&document, node),
+            ("", "v1", "Secret") => self.secret(&document, &node),
             ("", "v1", "Namespace") => self.namespace(&document, &node),
             (group, ..) => {
                 // A slip in the group would make nothing of a whole manifest, without a word.
@@ -225,7 +225,7 @@ impl Reader<'_> {
         }
     }
 
-    fn secret(&mut self, document: &Document<'_>, node: Node<'_>) {
+    fn secret(&mut self, document: &Document<'_>, node: &Node<'_>) {
         let namespace = self.options.namespace.clone();
         let name = |field| node.get("metadata").and_then(|metadata| metadata.get(field)).and_then(Node::text);
         let id = Id::new(name("namespace").unwrap_or(&namespace), name("name").unwrap_or_default());

@@ -331,9 +331,8 @@ fn aliases_are_followed_and_a_bomb_of_them_is_refused() {
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..20 {
         let before = level - 1;
-        bomb += &format!(
-            "a{level}: &a{level} [*a{before}, *a{before}, *a{before}, *a{before}, *a{before}, *a{before}]\n"
-        );
+        let six = format!("*a{before}, ").repeat(6);
+        bomb.extend(["a", &level.to_string(), ": &a", &level.to_string(), " [", &six, "]\n"]);
     }
     assert!(said(&bomb)[0].contains("more than 1000000 values"), "{:?}", said(&bomb));
     assert!(said("&a [*a]")[0].contains("an alias"), "{:?}", said("&a [*a]"));

@@ -29,8 +29,9 @@ pub(super) fn check(manifests: &mut Manifests, complain: &mut dyn FnMut(Complain
     manifests.objects = objects;
 }
 
-fn about(kind: &str, id: &Id) -> Option<String> {
-    Some(format!("{kind} {id}"))
+/// Whose a complaint is.
+fn about(kind: &str, id: &Id) -> String {
+    format!("{kind} {id}")
 }
 
 /// Neighbours in a sorted list that have the same name.
@@ -39,7 +40,8 @@ fn twice<R: kube::Resource<DynamicType = ()>>(list: &[Declared<R>], complain: &m
         let [one, other] = pair else { continue };
         if (one.namespace(), one.name()) == (other.namespace(), other.name()) {
             let message = format!("this resource is declared twice, and first in {}", one.at);
-            let complaint = Complaint::at(other.at.clone(), message).about(about(&R::kind(&()), &one.id()));
+            let complaint =
+                Complaint::at(other.at.clone(), message).about(Some(about(&R::kind(&()), &one.id())));
             complain(complaint.remedy("remove one of the two, or give it another name"));
         }
     }
@@ -56,7 +58,7 @@ fn clusters(manifests: &Manifests, complain: &mut dyn FnMut(Complaint)) {
         });
         let reach = spec.deployment_ref.is_none().then(|| Reach::of_spec(spec).err()).flatten();
         for message in durations.chain(reach.map(|hold| hold.message)) {
-            complain(Complaint::at(one.at.clone(), message).about(about("ArangoCluster", &one.id())));
+            complain(Complaint::at(one.at.clone(), message).about(Some(about("ArangoCluster", &one.id()))));
         }
     }
 }
@@ -69,7 +71,7 @@ fn kind<K: Kind>(manifests: &Manifests, objects: &mut Objects, complain: &mut dy
         let desired = match K::desired(&one.resource, &manifests.lookup(one.namespace())) {
             Ok(desired) => desired,
             Err(hold) if hold.reason == Reason::Invalid => {
-                complain(Complaint::at(one.at.clone(), hold.message).about(about(K::NAME, &one.id())));
+                complain(Complaint::at(one.at.clone(), hold.message).about(Some(about(K::NAME, &one.id()))));
                 continue;
             }
             Err(_) => continue,
@@ -87,7 +89,7 @@ fn kind<K: Kind>(manifests: &Manifests, objects: &mut Objects, complain: &mut dy
                 let place = places.get(&(kind, id.clone())).map(|at| format!(" ({at})")).unwrap_or_default();
                 let message =
                     format!("the {} is declared by the {kind} {id} as well{place}", K::describe(&desired));
-                let complaint = Complaint::at(one.at.clone(), message).about(about(K::NAME, &one.id()));
+                let complaint = Complaint::at(one.at.clone(), message).about(Some(about(K::NAME, &one.id())));
                 complain(
                     complaint.remedy("remove one of the two; in a cluster this one would be a Conflict"),
                 );
@@ -116,7 +118,7 @@ fn passwords(manifests: &Manifests, complain: &mut dyn FnMut(Complaint)) {
             let remedy = format!(
                 "make a password, and give it with --secret {namespace}/{name}/{key}=env:VARIABLE or =file:PATH"
             );
-            let complaint = Complaint::at(one.at.clone(), message).about(about(User::NAME, &one.id()));
+            let complaint = Complaint::at(one.at.clone(), message).about(Some(about(User::NAME, &one.id())));
             complain(complaint.remedy(remedy));
         }
     }

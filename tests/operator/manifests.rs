@@ -119,10 +119,10 @@ fn places(value: &Value, at: &str, all: &mut Vec<String>) {
     };
     match value {
         Value::Object(fields) => {
-            fields.iter().for_each(|(name, value)| below(&name.replace('~', "~0").replace('/', "~1"), value))
+            fields.iter().for_each(|(name, value)| below(&name.replace('~', "~0").replace('/', "~1"), value));
         }
         Value::Array(items) => {
-            items.iter().enumerate().for_each(|(index, value)| below(&index.to_string(), value))
+            items.iter().enumerate().for_each(|(index, value)| below(&index.to_string(), value));
         }
         _ => {}
     }
@@ -204,8 +204,7 @@ async fn what_is_refused_without_a_cluster_is_what_an_api_server_refuses() {
                 refused += 1;
                 None
             }
-            (None, None) => None,
-            (None, Some((_, true))) => None,
+            (None, None | Some((_, true))) => None,
             (theirs, ours) => Some(format!("theirs: {theirs:?}\nours: {ours:?}\n{manifest:.2000}")),
         })
         .collect();
