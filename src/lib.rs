@@ -9,6 +9,7 @@ pub mod core; // pure: names, plans, policies, decisions
 pub mod crash; // where tests kill the process; nothing in a release build
 pub mod kinds; // one folder per resource kind
 pub mod manifests; // reading and checking manifests without a cluster
+pub mod offline; // plan and apply without Kubernetes: the flow rehearsed, and carried out
 pub mod operator; // the flow with Kubernetes around it
 pub mod reconcile; // the one flow: desired, observe, plan, allow, execute, outcome. Read this first
 pub mod stand_in; // an in-memory ArangoDB that answers over HTTP

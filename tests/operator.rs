@@ -28,6 +28,7 @@ mod operator {
     mod distrust;
     mod effective;
     mod encrypted;
+    mod escapes;
     mod extra;
     mod fairness;
     mod identity;
@@ -46,6 +47,7 @@ mod operator {
     mod own_password;
     mod ownership;
     mod passwords;
+    mod planned;
     mod quiet;
     mod read_only;
     mod refused;

@@ -1,5 +1,6 @@
 //! The command line: what was typed becomes a command, a command becomes an exit code.
 
+pub mod apply;
 pub mod chart;
 mod cluster;
 pub mod connection;
@@ -12,6 +13,7 @@ mod lease;
 pub mod manifests;
 pub mod monitoring;
 mod output;
+pub mod plan;
 pub mod rbac;
 pub mod request;
 pub mod run;
@@ -35,6 +37,8 @@ struct Cli {
 enum Command {
     Demo(demo::DemoArgs),
     Run(run::RunArgs),
+    Plan(plan::PlanArgs),
+    Apply(apply::ApplyArgs),
     Crds(crds::CrdsArgs),
     /// Run an in-memory ArangoDB 3.12 that answers over HTTP.
     StandIn(stand_in::Args),
@@ -70,6 +74,8 @@ pub fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Demo(args) => block_on(demo::run(args)),
         Command::Run(args) => block_on(run::run(args)),
+        Command::Plan(args) => block_on(plan::run(args)),
+        Command::Apply(args) => block_on(apply::run(args)),
         Command::Crds(args) => crds::run(&args),
         Command::Rbac(args) => rbac::run(&args),
         Command::Docs(args) => docs::run(&args),

@@ -12,6 +12,7 @@ pub mod schema;
 pub mod user;
 
 use std::{
+    collections::BTreeMap,
     fmt::{Debug, Display},
     future::Future,
 };
@@ -140,6 +141,36 @@ pub enum Marked {
     Siblings(Hold),
     /// Another operator's.
     Others(Hold),
+}
+
+/// An object as names and values.
+pub type Shown = BTreeMap<String, String>;
+
+/// Why an action is worth a second look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notable {
+    /// A password changes: whoever uses the old one is shut out.
+    Password,
+    /// A right that reaches databases that it doesn't name, or the administrator's.
+    WideRight,
+}
+
+/// For whom it is found out, where no operator keeps watch, what a pass would come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Viewpoint {
+    /// For somebody who hands the manifests to an operator: it has Secrets that are not here.
+    Operator,
+    /// For somebody who has them carried out by the command line, which has none but those that it is given.
+    CommandLine,
+}
+
+/// What was found out before a pass without an operator.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Prepared {
+    /// What is to be said beside.
+    pub notes: Vec<String>,
+    /// A Secret that is not here and that the operator has, or makes.
+    pub secret: Option<String>,
 }
 
 /// A kind of object on a server, and how a resource declares one.
@@ -280,6 +311,28 @@ pub trait Kind: Sized + Send + Sync + 'static {
 
     /// Where the memory keeps what was written there; nothing for a kind that never asks.
     fn delivered(_memory: &mut Self::Memory) -> Option<Delivered<'_>> {
+        None
+    }
+
+    /// Finds out, before a pass without an operator, what nobody remembers there, and puts it into what is desired and
+    /// remembered; or says why nothing is done.
+    fn prepare(
+        _server: &Server,
+        _secrets: &dyn Secrets,
+        _look: Look,
+        _: (&mut Self::Desired, &mut Self::Memory),
+        _viewpoint: Viewpoint,
+    ) -> impl Future<Output = Result<Prepared, Hold>> + Send {
+        std::future::ready(Ok(Prepared::default()))
+    }
+
+    /// What is there, as names and values in the words of the spec; nothing where there is no object.
+    fn shown(_observed: &Self::Observed) -> Shown {
+        Shown::new()
+    }
+
+    /// Why an action is worth a second look, beside its risk: it gives more than is said, or shuts somebody out.
+    fn stands_out(_action: &Self::Action) -> Option<Notable> {
         None
     }
 

@@ -101,6 +101,12 @@ impl Logins {
         }
     }
 
+    /// A login of ours was refused just now, which is believed without a second one.
+    pub fn refuse(&self, due: Due, now: Instant) {
+        let entry = Entry { due: due.clone(), at: now, seen: now, doubted: false, refused: true, times: 1 };
+        self.users.lock().insert(due.user, entry);
+    }
+
     /// Whether his password was changed by somebody else, as far as logins tell.
     pub fn is_refused(&self, user: &UserName) -> bool {
         self.users.lock().get(user).is_some_and(|entry| entry.refused)

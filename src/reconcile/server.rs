@@ -90,6 +90,13 @@ impl Server {
         }
     }
 
+    /// The same for a rehearsal: what is written is never sent, and seen from then on all the same.
+    #[must_use]
+    pub fn rehearsing(self) -> Self {
+        let shared = Shared { snapshot: Snapshot::rehearsal(), ..Shared::default() };
+        Self { shared: RwLock::new(Arc::new(shared)), ..self }
+    }
+
     /// The same, where users carry our mark.
     #[must_use]
     pub fn identified(self, identity: Identity) -> Self {

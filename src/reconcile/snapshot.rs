@@ -75,11 +75,13 @@ pub struct Reader(Arc<()>);
 pub struct Snapshot {
     tables: Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
     reads: Semaphore,
+    /// Whether our own writes hold for good, whatever is read later: in a rehearsal the server never learns of them.
+    rehearses: bool,
 }
 
 impl Default for Snapshot {
     fn default() -> Self {
-        Self { tables: Mutex::default(), reads: Semaphore::new(READS_AT_ONCE) }
+        Self { tables: Mutex::default(), reads: Semaphore::new(READS_AT_ONCE), rehearses: false }
     }
 }
 
@@ -154,21 +156,29 @@ impl<V> Cell<V> {
         }
     }
 
-    fn amend(&self, now: Instant, amendment: Amendment<V>) {
+    fn amend(&self, now: Instant, amendment: Amendment<V>, for_good: bool) {
         let mut known = self.known.lock();
         for (_, value) in known.views.iter_mut().filter_map(|view| view.value.as_mut()) {
             amendment(value);
         }
-        while known.writes.front().is_some_and(|(at, _)| now.duration_since(*at) > REMEMBER_WRITES) {
+        while !for_good
+            && known.writes.front().is_some_and(|(at, _)| now.duration_since(*at) > REMEMBER_WRITES)
+        {
             known.writes.pop_front();
         }
         known.writes.push_back((now, amendment));
     }
 
-    fn learn<T>(&self, reader: &Reader, started: Instant, mut value: V, ask: &mut impl FnMut(&V) -> T) -> T {
+    fn learn<T>(
+        &self,
+        reader: &Reader,
+        (started, for_good): (Instant, bool),
+        mut value: V,
+        ask: &mut impl FnMut(&V) -> T,
+    ) -> T {
         let mut known = self.known.lock();
         for (at, amendment) in &known.writes {
-            if started < *at + SETTLING {
+            if for_good || started < *at + SETTLING {
                 amendment(&mut value);
             }
         }
@@ -184,6 +194,11 @@ impl<V> Cell<V> {
 }
 
 impl Snapshot {
+    /// One in which our own writes hold for good.
+    pub fn rehearsal() -> Self {
+        Self { rehearses: true, ..Self::default() }
+    }
+
     fn table<P: Part>(&self) -> Arc<Table<P>> {
         let mut tables = self.tables.lock();
         let table = tables.entry(TypeId::of::<P>()).or_insert_with(|| Arc::new(Table::<P>::default()));
@@ -223,7 +238,7 @@ impl Snapshot {
         match P::read(client, key).await {
             Ok(value) => {
                 let rest = P::rest(&value);
-                let answer = cell.learn(reader, started, value, &mut ask);
+                let answer = cell.learn(reader, (started, self.rehearses), value, &mut ask);
                 if !rest.is_zero() {
                     cell.known.lock().view(reader).rests_until = Some(started + rest);
                 }
@@ -245,7 +260,7 @@ impl Snapshot {
 
     /// Applies our own write to a part.
     pub fn amend<P: Part>(&self, key: &P::Key, amendment: impl Fn(&mut P::Value) + Send + Sync + 'static) {
-        self.cell::<P>(key).amend(Instant::now(), Arc::new(amendment));
+        self.cell::<P>(key).amend(Instant::now(), Arc::new(amendment), self.rehearses);
     }
 
     /// Applies our own write to every part of a sort that was read.
@@ -253,7 +268,7 @@ impl Snapshot {
         let amendment: Amendment<P::Value> = Arc::new(amendment);
         let now = Instant::now();
         for cell in self.table::<P>().lock().values() {
-            cell.amend(now, Arc::clone(&amendment));
+            cell.amend(now, Arc::clone(&amendment), self.rehearses);
         }
     }
 
@@ -271,8 +286,11 @@ impl Snapshot {
         known.writes.push_back((now, Arc::new(move |known| *known = value.clone())));
     }
 
-    /// Forgets a part: the next look reads it.
+    /// Forgets a part: the next look reads it. In a rehearsal nothing unknown can have come to it.
     pub fn forget<P: Part>(&self, key: &P::Key) {
+        if self.rehearses {
+            return;
+        }
         let cell = self.cell::<P>(key);
         let mut known = cell.known.lock();
         for view in &mut known.views {

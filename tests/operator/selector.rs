@@ -277,7 +277,13 @@ async fn relabelled_in_the_middle_of_work_nothing_is_lost_and_nothing_is_made_tw
     world.apply(&(passwords(&secrets) + &cluster)).await;
     world.ready(&["arangocluster/a"]).await;
     let triple = |name: &String| {
-        [database(name, ""), user_with_password(name, ""), grant(name, name, "access: rw")].concat()
+        // Claimed before it is made: what is to stay when its resource goes needs no claim, and would be found by the next one.
+        [
+            database(name, "deletionPolicy: Delete"),
+            user_with_password(name, ""),
+            grant(name, name, "access: rw"),
+        ]
+        .concat()
     };
     world.apply(&on("a", &names.iter().map(triple).collect::<String>())).await;
     let made = || server.stand_in.with_model(|model| model.databases().count() + model.users().count() - 2);

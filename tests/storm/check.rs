@@ -196,6 +196,12 @@ impl Storm<'_> {
                 return Ok(Some(format!("{complaint}: {}", resource.data["status"])));
             }
         }
+        for object in &self.model.blocked {
+            let resource = found.remove(&(object.kind(), object.name()));
+            if let Some(complaint) = resource.and_then(|resource| says_blocked(&resource)) {
+                return Ok(Some(complaint));
+            }
+        }
         if let Some(((kind, name), resource)) = found.into_iter().next() {
             let meta = resource.metadata;
             let why = format!("{:?} {}", meta.finalizers, resource.data["status"]);
@@ -211,9 +217,7 @@ impl Storm<'_> {
             return Ok(None);
         }
         let status = &resource.data["status"];
-        let conditions = status["conditions"].as_array().into_iter().flatten();
-        let ready = conditions.into_iter().find(|condition| condition["type"] == "Ready");
-        let is_ready = ready.is_some_and(|ready| ready["status"] == "True")
+        let is_ready = ready(resource)["status"] == "True"
             && status["observedGeneration"].as_i64() == resource.metadata.generation;
         if !is_ready {
             return Ok(Some(format!("{name} is not Ready")));
@@ -302,4 +306,20 @@ impl Storm<'_> {
             (maintained != self.model.maintenance).then(|| format!("maintenance is {maintained}"))
         })
     }
+}
+
+fn ready(resource: &DynamicObject) -> &Value {
+    let conditions = resource.data["status"]["conditions"].as_array().into_iter().flatten();
+    conditions.into_iter().find(|condition| condition["type"] == "Ready").unwrap_or(&Value::Null)
+}
+
+/// What is wrong with a resource whose deletion is blocked, if it doesn't say so.
+fn says_blocked(resource: &DynamicObject) -> Option<String> {
+    let name = resource.metadata.name.clone().unwrap_or_default();
+    (ready(resource)["reason"] != "DeletionBlocked").then(|| {
+        format!(
+            "{name} has data, is deleted, and doesn't say that this is blocked: {}",
+            resource.data["status"]
+        )
+    })
 }

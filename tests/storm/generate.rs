@@ -95,7 +95,7 @@ impl Draw {
     }
 
     fn policy(&mut self) -> Policy {
-        self.of(&[Policy::Delete, Policy::Delete, Policy::Retain, Policy::DeleteIfEmpty])
+        self.of(&[Policy::Delete, Policy::Retain, Policy::DeleteIfEmpty, Policy::DeleteIfEmpty])
     }
 
     fn user(&mut self, place: Place, n: u8) -> Step {
@@ -230,7 +230,7 @@ impl Draw {
         let (place, object) = (self.place(), self.object());
         let (n, other) = (self.number(place), self.number(place));
         let level = self.of(&[Level::None, Level::Ro, Level::Rw]);
-        match self.0.random_range(0..32) {
+        match self.0.random_range(0..34) {
             0..=3 => Step::Database(place, n, self.policy()),
             4..=7 => self.user(place, n),
             8..=12 => self.row(place, n, other),
@@ -247,10 +247,10 @@ impl Draw {
                     Step::Look(object)
                 }
             }
-            25..=26 => Step::Fill(place, n),
-            27 => Step::Grant(n),
-            28..=29 => Step::ByHand(Object::Row(place, n, other), ByHand::Level(level)),
-            30 => Step::ByHand(Object::User(place, n), self.of(&[ByHand::Password, ByHand::Gone])),
+            25..=28 => Step::Fill(place, n),
+            29 => Step::Grant(n),
+            30..=31 => Step::ByHand(Object::Row(place, n, other), ByHand::Level(level)),
+            32 => Step::ByHand(Object::User(place, n), self.of(&[ByHand::Password, ByHand::Gone])),
             _ => Step::Wait(self.0.random_range(50..1500)),
         }
     }

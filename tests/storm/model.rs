@@ -41,6 +41,8 @@ pub(crate) struct Model {
     /// Users with a right that nobody declares.
     pub(crate) granted: BTreeSet<Object>,
     pub(crate) left: BTreeMap<Object, Left>,
+    /// Databases that go only if they are empty, aren't, and whose resources are deleted: somebody must let them go.
+    pub(crate) blocked: BTreeSet<Object>,
     /// The wish for another password, as it was written last.
     pub(crate) wishes: BTreeMap<Object, String>,
     pub(crate) maintenance: bool,
@@ -74,14 +76,14 @@ impl Model {
         self.forget_rows_of(object);
     }
 
-    /// Its resource is about to be deleted. Tells whether somebody must let it go for that to end.
-    pub(crate) fn ends(&mut self, object: Object, before: Before, now: f64) -> bool {
+    /// Its resource is about to be deleted.
+    pub(crate) fn ends(&mut self, object: Object, before: Before, now: f64) {
         let policy = match object {
             Object::Database(..) => self.databases.remove(&object),
             Object::User(..) => self.users.remove(&object).map(|user| user.policy),
             Object::Row(..) => self.rows.remove(&object).map(|row| row.policy),
         };
-        let Some(policy) = policy else { return false };
+        let Some(policy) = policy else { return };
         let paused = self.paused.remove(&object);
         let has_data = before.data;
         let goes = !paused && (policy == Policy::Delete || policy == Policy::DeleteIfEmpty && !has_data);
@@ -99,7 +101,9 @@ impl Model {
         }
         self.forget_rows_of(object);
         self.left.insert(object, left);
-        !paused && policy == Policy::DeleteIfEmpty && has_data
+        if !paused && policy == Policy::DeleteIfEmpty && has_data {
+            self.blocked.insert(object);
+        }
     }
 
     /// The rows of a user or a database come and go with him and it.
@@ -150,7 +154,7 @@ mod tests {
     fn consent_is_given_by_deleting_what_may_be_deleted_and_ends_with_the_next_declaration() {
         let mut model = declares(Policy::Delete);
         assert!(!model.may_go(SHOP, 1.0));
-        assert!(!model.ends(SHOP, SURE, 2.0));
+        model.ends(SHOP, SURE, 2.0);
         assert_eq!(model.left[&SHOP], Left::Gone);
         model.begins(SHOP, 4.0);
         model.databases.insert(SHOP, Policy::Retain);
@@ -163,15 +167,15 @@ mod tests {
     fn what_is_paused_or_has_data_may_not_go() {
         let mut model = declares(Policy::Delete);
         model.paused.insert(SHOP);
-        assert!(!model.ends(SHOP, SURE, 1.0) && !model.may_go(SHOP, 2.0));
+        model.ends(SHOP, SURE, 1.0);
+        assert!(model.blocked.is_empty() && !model.may_go(SHOP, 2.0));
         let mut model = declares(Policy::DeleteIfEmpty);
         model.filled.insert(SHOP);
-        assert!(
-            model.ends(SHOP, Before { data: true, ..SURE }, 1.0) && !model.may_go(SHOP, 2.0),
-            "somebody must let it go"
-        );
+        model.ends(SHOP, Before { data: true, ..SURE }, 1.0);
+        assert!(model.blocked.contains(&SHOP) && !model.may_go(SHOP, 2.0), "somebody must let it go");
         assert_eq!(model.left[&SHOP], Left::There);
         let mut model = declares(Policy::DeleteIfEmpty);
-        assert!(!model.ends(SHOP, SURE, 1.0) && model.may_go(SHOP, 2.0));
+        model.ends(SHOP, SURE, 1.0);
+        assert!(model.blocked.is_empty() && model.may_go(SHOP, 2.0));
     }
 }

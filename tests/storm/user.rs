@@ -140,6 +140,7 @@ impl Storm<'_> {
             if !self.tenant_is_there(place).await? {
                 self.make_namespace(place).await?;
             }
+            self.let_go(|blocked| *blocked == object).await?;
             self.is_gone(object).await?;
             self.nothing_forbidden()?;
             self.model.begins(object, now());
@@ -150,6 +151,24 @@ impl Storm<'_> {
             "metadata": {"name": object.name()}, "spec": spec,
         });
         self.apply(self.namespace(place), manifest).await
+    }
+
+    /// Lets those go whose deletion is blocked by the data in them. What is on the server stays.
+    async fn let_go(&mut self, which: impl Fn(&Object) -> bool) -> Result<(), String> {
+        let those: Vec<_> = self.model.blocked.iter().copied().filter(which).collect();
+        for object in those {
+            let (api, name) = (self.objects(object), object.name());
+            let release = json!({"metadata": {"annotations": {"arango-operator.dev/release": "true"}}});
+            let patch = Patch::Merge(release);
+            // Who was deleted before the operator took him on is gone at once.
+            again("let go", async || match api.patch(&name, &PatchParams::default(), &patch).await {
+                Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+                other => other.map(drop),
+            })
+            .await?;
+            self.model.blocked.remove(&object);
+        }
+        Ok(())
     }
 
     /// Waits until a resource that is being deleted is gone.
@@ -183,10 +202,7 @@ impl Storm<'_> {
             return Ok(());
         }
         let before = self.before(object).await?;
-        let must_be_let_go = self.model.ends(object, before, now());
-        if must_be_let_go {
-            self.mark(object, "release", json!("true")).await?;
-        }
+        self.model.ends(object, before, now());
         let (api, name) = (self.objects(object), object.name());
         again("delete", async || match api.delete(&name, &DeleteParams::default()).await {
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
@@ -201,9 +217,7 @@ impl Storm<'_> {
         }
         for object in self.model.in_place(Place::Tenant) {
             let before = self.before(object).await?;
-            if self.model.ends(object, before, now()) {
-                self.mark(object, "release", json!("true")).await?;
-            }
+            self.model.ends(object, before, now());
         }
         let api: Api<Namespace> = Api::all(self.client.clone());
         let name = self.namespace(Place::Tenant).to_owned();
@@ -227,6 +241,7 @@ impl Storm<'_> {
         let labels = if place == Place::Tenant { json!({"team": "tenant"}) } else { json!({}) };
         let namespace =
             json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}});
+        self.let_go(|blocked| blocked.place() == place).await?;
         let begun = Instant::now();
         loop {
             let found = again("read the namespace", async || api.get_opt(&name).await).await?;
@@ -285,6 +300,8 @@ impl Storm<'_> {
         for object in self.model.declared() {
             self.delete(object).await?;
         }
+        self.calm().await?;
+        self.let_go(|_| true).await?;
         self.calm().await?;
         for name in [Place::Tenant, Place::Own].map(|place| self.namespace(place).to_owned()) {
             let api: Api<Namespace> = Api::all(self.client.clone());

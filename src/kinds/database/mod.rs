@@ -12,7 +12,7 @@ use kube::{Resource, ResourceExt};
 
 use self::crd::{ArangoDatabase, DatabaseOptions};
 use super::{
-    ExecuteError, Execution, Kind, Lookup, Need, Place,
+    ExecuteError, Execution, Kind, Lookup, Need, Place, Shown,
     schema::{NoMemory, Rule},
 };
 use crate::{
@@ -143,6 +143,10 @@ impl Kind for Database {
 
     fn exists(observed: &plan::Observed) -> bool {
         observed.exists
+    }
+
+    fn shown(observed: &plan::Observed) -> Shown {
+        plan::shown(observed)
     }
 
     fn plan(desired: &plan::Desired, observed: &plan::Observed, _: &NoMemory) -> Plan<plan::Action> {

@@ -3,9 +3,12 @@
 use std::fmt;
 
 use super::crd::{ArangoDatabaseSpec, DatabaseDeletionPolicy, DatabaseOptions};
-use crate::core::{
-    Because, Consent, DatabaseName, Hold, Plan, Reason, Risk,
-    condition::{ConditionStatus, IN_SYNC, Said},
+use crate::{
+    core::{
+        Because, Consent, DatabaseName, Hold, Plan, Reason, Risk,
+        condition::{ConditionStatus, IN_SYNC, Said},
+    },
+    kinds::Shown,
 };
 
 /// A declared database.
@@ -106,6 +109,31 @@ pub fn removal(desired: &Desired, observed: &Observed) -> Plan<Action> {
     plan
 }
 
+/// What is there, by names and values.
+pub fn shown(observed: &Observed) -> Shown {
+    let mut shown = Shown::new();
+    if observed.exists {
+        shown.insert("database".to_owned(), "exists".to_owned());
+    }
+    if let Some(Seen::Shown { sharding, replication_factor, write_concern }) = &observed.options {
+        let mut option = |name: &str, value: Option<String>| {
+            shown.extend(value.map(|value| (format!("options.{name}"), value)));
+        };
+        option("sharding", sharding.as_deref().map(flexible));
+        option("replicationFactor", replication_factor.map(copies));
+        option("writeConcern", write_concern.map(|concern| concern.to_string()));
+    }
+    shown
+}
+
+fn flexible(found: &str) -> String {
+    if found.is_empty() { "flexible".to_owned() } else { found.to_owned() }
+}
+
+fn copies(count: Option<u64>) -> String {
+    count.map_or("satellite".to_owned(), |count| count.to_string())
+}
+
 /// What the options come to that are declared: the condition `InSync`, where it isn't True.
 pub fn remark(desired: &Desired, observed: &Observed) -> Option<Said> {
     let said = |status, reason, message| Some(Said { type_: IN_SYNC, status, reason, message });
@@ -131,10 +159,8 @@ pub fn remark(desired: &Desired, observed: &Observed) -> Option<Said> {
             differs.push(format!("{what} {found}, not {declared}"));
         }
     };
-    let flexible = |found: &String| if found.is_empty() { "flexible".to_owned() } else { found.clone() };
-    let copies = |count: &Option<u64>| count.map_or("satellite".to_owned(), |count| count.to_string());
-    compare("sharding", declared_sharding.map(|s| s.as_str().to_owned()), sharding.as_ref().map(flexible));
-    compare("replicationFactor", replication_factor.map(|n| n.to_string()), factor.as_ref().map(copies));
+    compare("sharding", declared_sharding.map(|s| s.as_str().to_owned()), sharding.as_deref().map(flexible));
+    compare("replicationFactor", replication_factor.map(|n| n.to_string()), factor.map(copies));
     compare("writeConcern", write_concern.map(|n| n.to_string()), concern.map(|n| n.to_string()));
     if differs.is_empty() {
         return None;

@@ -3,6 +3,7 @@
 pub mod crd;
 pub mod effect;
 pub mod plan;
+mod reference;
 #[cfg(test)]
 mod tests;
 
@@ -13,9 +14,10 @@ use kube::{Resource, ResourceExt};
 use self::{
     crd::{ArangoPermission, PermissionMemory, RowName},
     plan::{Change, Desired, Observed},
+    reference::name,
 };
 use super::{
-    ExecuteError, Execution, Kind, Lookup, Need, Place,
+    ExecuteError, Execution, Kind, Lookup, Need, Notable, Place, Shown,
     database::{self, Database, Databases},
     schema::{LocalRef, Rule},
     user::{self, User, Users},
@@ -23,8 +25,8 @@ use super::{
 use crate::{
     arango::{self, Class, Client, What},
     core::{
-        Access, CollectionName, Consent, DatabaseName, DriftPolicy, Entry, Hold, Id, Level, Origin, Plan,
-        Reason, Rights, Scope, Subject, UserName, Wider, condition::Said, policy::consent_by_origin,
+        Access, CollectionName, Consent, DatabaseName, DriftPolicy, Entry, Hold, Level, Origin, Plan, Reason,
+        Rights, Scope, Subject, UserName, Wider, condition::Said, policy::consent_by_origin,
     },
     crash::{self, Point},
     reconcile::{Look, Part, Secrets, Server},
@@ -69,38 +71,6 @@ impl super::Declaration for ArangoPermission {
 
     fn drift_policy(&self) -> Option<DriftPolicy> {
         self.spec.drift.as_ref()?.policy
-    }
-}
-
-/// A name on the server, given or by way of a resource of the same cluster.
-fn name(
-    given: Option<&String>,
-    reference: Option<&LocalRef>,
-    kind: &str,
-    cluster: &Id,
-    lookup: &dyn Lookup,
-) -> Result<String, Hold> {
-    match (given, reference) {
-        (Some(name), None) => Ok(name.clone()),
-        (None, Some(reference)) => {
-            let resource = &reference.name;
-            let place = lookup.find(kind, resource).ok_or_else(|| {
-                let message = format!(
-                    "the {kind} {resource} does not exist in this namespace yet; going on when it does"
-                );
-                Hold::new(Reason::ReferenceMissing, message)
-            })?;
-            if place.cluster == *cluster {
-                Ok(place.name)
-            } else {
-                Err(Hold::invalid(format!(
-                    "the {kind} {resource} is on the ArangoCluster {}, this row is on {}; use the same clusterRef for \
-                     both",
-                    place.cluster.name, cluster.name
-                )))
-            }
-        }
-        _ => Err(Hold::invalid(format!("set exactly one of a name and a reference to an {kind}"))),
     }
 }
 
@@ -274,6 +244,14 @@ impl Kind for Permission {
 
     fn removal(desired: &Desired, observed: &Observed, memory: &PermissionMemory) -> Plan<plan::Action> {
         plan::removal(desired, observed, memory)
+    }
+
+    fn shown(observed: &Observed) -> Shown {
+        plan::shown(observed)
+    }
+
+    fn stands_out(action: &plan::Action) -> Option<Notable> {
+        action.is_wide().then_some(Notable::WideRight)
     }
 
     fn remarks(desired: &Desired, observed: &Observed, memory: &PermissionMemory) -> Vec<Said> {

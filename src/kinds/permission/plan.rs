@@ -10,9 +10,12 @@ use std::{
 };
 
 use super::crd::{Applied, ArangoPermissionSpec, PermissionMemory};
-use crate::core::{
-    Because, CollectionName, DatabaseName, Entry, Hold, Level, Plan, Reason, Rights, Risk, Scope, UserName,
-    Wider,
+use crate::{
+    core::{
+        Because, CollectionName, DatabaseName, Entry, Hold, Level, Plan, Reason, Rights, Risk, Scope,
+        UserName, Wider,
+    },
+    kinds::Shown,
 };
 
 /// Levels by collection.
@@ -101,6 +104,15 @@ pub enum Change {
 }
 
 impl Action {
+    /// Whether it gives a right that reaches databases which it doesn't name, or the administrator's.
+    pub fn is_wide(&self) -> bool {
+        let gives = match &self.change {
+            Change::Grant(level) | Change::GrantCollection(_, level) => *level > Level::None,
+            _ => false,
+        };
+        gives && self.database.named().is_none_or(DatabaseName::is_system)
+    }
+
     /// What the user's rights are once it is carried out.
     pub fn apply(&self, rights: &mut Rights) {
         let entry = rights.0.entry(self.database.clone()).or_default();
@@ -173,6 +185,15 @@ pub fn remembered(spec: &ArangoPermissionSpec, user: &str, database: &str) -> Op
     let database = Scope::<DatabaseName>::parse(database).ok()?;
     let (access, collections, wider) = (spec.access, Collections::new(), Declarers::default());
     Some(Desired { user, database, access, collections, wider })
+}
+
+/// The row as it is configured, by names and values.
+pub fn shown(observed: &Observed) -> Shown {
+    let Entry { level, collections } = &observed.entry;
+    let access = level.map(|level| ("access".to_owned(), level.to_string()));
+    let collections =
+        collections.iter().map(|(name, level)| (format!("collections.{name}"), level.to_string()));
+    access.into_iter().chain(collections).collect()
 }
 
 /// The steps to the declared row.

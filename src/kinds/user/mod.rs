@@ -6,7 +6,9 @@ pub mod binding;
 pub mod crd;
 pub mod extra;
 pub mod mark;
+mod password;
 pub mod plan;
+mod prepare;
 pub mod rotation;
 #[cfg(test)]
 mod tests;
@@ -15,27 +17,27 @@ pub mod undeclared;
 use std::{collections::BTreeMap, time::Duration};
 
 use kube::ResourceExt;
-use secrecy::ExposeSecret;
 use serde_json::Map;
 
 use self::{
     binding::{Delivered, Delivery},
-    crd::{ArangoUser, SecretKeyRef, SecretVersion, UndeclaredPermissions, UserMemory},
+    crd::{ArangoUser, UndeclaredPermissions, UserMemory},
     mark::{Mark, Whose},
+    password::{read, verify, version},
 };
 use super::{
-    ExecuteError, Execution, Kind, Lookup, Marked, Need, Place,
+    ExecuteError, Execution, Kind, Lookup, Marked, Need, Notable, Place, Prepared, Shown, Viewpoint,
     permission::{self, RightsOf, WildcardOf, crd::PermissionMemory},
     schema::Rule,
 };
 use crate::{
     arango::{self, Class, Client, NewUser, UserChange, UserInfo, What},
     core::{
-        Access, Consent, DriftPolicy, Hold, Id, Level, Origin, Plan, Reason, Rights, Subject, UserName,
+        Access, Consent, DriftPolicy, Hold, Id, Level, Origin, Plan, Rights, Subject, UserName,
         condition::cut, policy::consent_by_origin,
     },
     crash::{self, Point},
-    reconcile::{Look, Part, Secrets, Server, logins::Due, snapshot},
+    reconcile::{Look, Part, Secrets, Server, snapshot},
 };
 
 /// The annotation that asks for another password: a new one is made once for each new text.
@@ -193,6 +195,27 @@ impl Kind for User {
         plan::marked(desired, observed, memory)
     }
 
+    async fn prepare(
+        server: &Server,
+        secrets: &dyn Secrets,
+        look: Look,
+        (desired, memory): (&mut plan::Desired, &mut UserMemory),
+        viewpoint: Viewpoint,
+    ) -> Result<Prepared, Hold> {
+        prepare::prepare(server, secrets, look, (desired, memory), viewpoint).await
+    }
+
+    fn shown(observed: &plan::Observed) -> Shown {
+        let Some(active) = observed.active else { return Shown::new() };
+        let extra = observed.extra.iter().map(|(key, value)| (format!("extra.{key}"), value.to_string()));
+        extra.chain([("active".to_owned(), active.to_string())]).collect()
+    }
+
+    fn stands_out(action: &plan::Action) -> Option<Notable> {
+        let shuts_out = matches!(action, plan::Action::SetPassword { .. } | plan::Action::Rotate { .. });
+        shuts_out.then_some(Notable::Password)
+    }
+
     fn plan(desired: &plan::Desired, observed: &plan::Observed, memory: &UserMemory) -> Plan<plan::Action> {
         plan::plan(desired, observed, memory)
     }
@@ -348,24 +371,6 @@ fn marked(mut extra: Map<String, serde_json::Value>, mark: Option<&Mark>) -> Map
     extra
 }
 
-/// Has the password verified now and then, if there is one that the server should take.
-fn verify(server: &Server, desired: &plan::Desired, active: Option<bool>, secret: Option<&SecretVersion>) {
-    match (&desired.password, secret) {
-        (Some(source), Some(version)) if active == Some(true) && desired.active => {
-            let SecretKeyRef { name, key } = source.secret.clone();
-            let due = Due {
-                user: desired.name.clone(),
-                resource: desired.resource.clone(),
-                secret: name,
-                key,
-                version: (version.uid.clone(), version.resource_version.clone()),
-            };
-            server.logins.saw(due, std::time::Instant::now(), rand::random());
-        }
-        _ => server.logins.forget(&desired.name),
-    }
-}
-
 /// Notes that a user has no right at all, not even one that he had under this name before.
 fn bare(server: &Server, user: &UserName) {
     server.put::<RightsOf>(user, Rights::default());
@@ -391,25 +396,4 @@ fn note(
         Some(info) => change(info),
         None => drop(all.insert(user.clone(), unseen.clone())),
     });
-}
-
-fn version(secrets: &dyn Secrets, secret: &SecretKeyRef) -> Option<SecretVersion> {
-    let (uid, resource_version) = secrets.version(&secret.name)?;
-    Some(SecretVersion { uid, resource_version, source: format!("{}/{}", secret.name, secret.key) })
-}
-
-/// Reads a password and the version that it is of. An empty one is refused: it would be an open door.
-async fn read(
-    secrets: &dyn Secrets,
-    secret: &SecretKeyRef,
-) -> Result<(secrecy::SecretString, SecretVersion), Hold> {
-    let SecretKeyRef { name, key } = secret;
-    let (value, (uid, resource_version)) = secrets.read(name, key).await?;
-    if value.expose_secret().is_empty() {
-        return Err(Hold::new(
-            Reason::Invalid,
-            format!("the Secret {name} has an empty {key}; put a password there, an empty one is never set"),
-        ));
-    }
-    Ok((value, SecretVersion { uid, resource_version, source: format!("{name}/{key}") }))
 }

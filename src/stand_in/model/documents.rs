@@ -7,11 +7,10 @@ use serde_json::{Map, Value, json};
 use super::{
     Call, Model,
     answer::{Answer, Failure, Reply, bytes},
+    batches::answered,
     state::{Collection, Level},
 };
 
-/// How many of each kind of error there were among several documents, as `number:count,…`.
-const ERROR_CODES: HeaderName = HeaderName::from_static("x-arango-error-codes");
 /// What a key may hold beside letters and digits.
 const KEY_MARKS: &[u8] = b"_-:.@()+,=;$!*'%";
 /// The longest key, in bytes.
@@ -28,8 +27,10 @@ impl Model {
                 Ok(Reply { body: bytes(document), headers, ..Reply::default() })
             }
             (&Method::DELETE, [collection, key]) => self.remove(call, collection, key),
+            (&Method::PUT, [collection]) => self.replace_several(call, collection),
+            (&Method::DELETE, [collection]) => self.remove_several(call, collection),
             (&Method::GET | &Method::HEAD | &Method::POST | &Method::DELETE, _) => Err(Failure::bad(400)),
-            // ASSUMED: documents are neither replaced nor updated here; a real server does both.
+            // ASSUMED: single documents are neither replaced nor updated here; a real server does both.
             (&Method::PUT | &Method::PATCH, _) => Err(Failure::new(StatusCode::NOT_IMPLEMENTED, 9)),
             _ => Err(Failure::method()),
         }
@@ -61,21 +62,8 @@ impl Model {
             }
             return Ok(Reply { status, body: bytes(&answer), headers, ..Reply::default() });
         };
-        let mut errors = std::collections::BTreeMap::<u16, usize>::new();
-        let mut answers = Vec::new();
-        for document in several {
-            answers.push(self.insert_one(call, &collection, document).unwrap_or_else(|failure| {
-                *errors.entry(failure.number).or_default() += 1;
-                json!({"error": true, "errorNum": failure.number, "errorMessage": failure.message})
-            }));
-        }
-        let errors: Vec<String> = errors.iter().map(|(number, count)| format!("{number}:{count}")).collect();
-        let errors = HeaderValue::from_str(&errors.join(",")).ok().filter(|errors| !errors.is_empty());
-        let headers = errors.map(|errors| (ERROR_CODES, errors)).into_iter().collect();
-        if call.target.flag("silent") {
-            answers.retain(|answer| answer["error"] == true);
-        }
-        Ok(Reply { status, body: bytes(&answers), headers, ..Reply::default() })
+        let answers = several.into_iter().map(|document| self.insert_one(call, &collection, document));
+        Ok(answered(status, answers.collect(), call.target.flag("silent")))
     }
 
     fn insert_one(&mut self, call: &Call<'_>, name: &str, document: Value) -> Result<Value, Failure> {
@@ -120,7 +108,7 @@ impl Model {
 }
 
 /// A write that was waited for is 201, another one 202.
-fn written(call: &Call<'_>) -> StatusCode {
+pub(super) fn written(call: &Call<'_>) -> StatusCode {
     if call.target.flag("waitForSync") { StatusCode::CREATED } else { StatusCode::ACCEPTED }
 }
 

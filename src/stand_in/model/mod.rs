@@ -3,6 +3,7 @@
 
 mod access_tokens; // access tokens, which stand for passwords
 mod answer; // envelopes, errors, standard texts
+mod batches; // several documents at once, and whole collections
 mod cluster; // health, endpoints, numberOfServers, other servers
 mod collections; // collections
 mod config; // what kind of deployment it is

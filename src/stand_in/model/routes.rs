@@ -18,6 +18,7 @@ impl Model {
             ["_api", "token", rest @ ..] => self.token_routes(call, rest),
             ["_api", "collection", rest @ ..] => self.collection_routes(call, rest),
             ["_api", "document", rest @ ..] => self.document_routes(call, rest),
+            ["_api", "cursor", rest @ ..] => self.cursor_routes(call, rest),
             ["_api", "tasks", rest @ ..] => Self::tasks(call, rest),
             ["_api", "job", rest @ ..] => self.job_routes(call, rest),
             ["_api" | "_admin", "version"] => self.version(call),

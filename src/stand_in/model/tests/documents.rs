@@ -149,3 +149,53 @@ fn names_of_collections_have_their_rules() {
         assert_eq!(response.status.as_u16(), status, "{name}");
     }
 }
+
+#[test]
+fn several_documents_are_replaced_and_removed_each_for_itself_and_only_in_the_revision_that_is_meant() {
+    let mut model = shop();
+    model.root(insert(&json!([{"_key": "a"}, {"_key": "b"}])));
+    let all = "/_db/shop/_api/document/orders";
+    let minding = format!("{all}?ignoreRevs=false&waitForSync=true");
+    let one = model.root(Request::get(format!("{all}/a"))).json();
+    let put =
+        json!([{"_key": "a", "_rev": one["_rev"], "n": 1}, {"_key": "b", "_rev": "x"}, {"_key": "c"}, 1]);
+    let put = model.by("alice", Request::put(&minding, &put));
+    is(&put, 201, 0);
+    assert_eq!(put.headers["x-arango-error-codes"], "1200:1,1202:1,1227:1");
+    let answers = put.json();
+    assert_eq!((&answers[0]["_oldRev"], &answers[1]["errorNum"]), (&one["_rev"], &json!(1200)));
+    let read = model.root(Request::get(format!("{all}/a"))).json();
+    assert_eq!((&read["n"], &read["_rev"]), (&json!(1), &answers[0]["_rev"]));
+    // Without the parameter a revision means nothing.
+    is(&model.root(Request::put(all, &json!([{"_key": "b", "_rev": "x"}]))), 202, 0);
+
+    let gone = json!([{"_key": "a", "_rev": "x"}, {"_key": "b"}, "c"]);
+    let gone = model.by("alice", Request::delete(&minding).json(&gone));
+    is(&gone, 200, 0);
+    let numbers: Vec<_> = gone.json().as_array().unwrap().iter().map(|one| one["errorNum"].clone()).collect();
+    assert_eq!(numbers, [json!(1200), json!(null), json!(1202)]);
+    is(&model.root(Request::delete(all).json(&json!(["a"]))), 202, 0);
+    assert_eq!(count(&mut model), 0);
+    model.grant("alice", "shop/orders", "ro");
+    is(&model.by("alice", Request::put(all, &json!([]))), 403, 1004);
+    is(&model.by("alice", Request::delete(all).json(&json!([]))), 403, 1004);
+}
+
+#[test]
+fn a_query_reads_a_collection_whole_and_no_other_query_is_understood() {
+    let mut model = shop();
+    model.root(insert(&json!([{"_key": "a"}, {"_key": "b"}])));
+    let ask = |query: &str, collection: &str| {
+        let body = json!({"query": query, "bindVars": {"@collection": collection}, "batchSize": 10});
+        Request::post("/_db/shop/_api/cursor", &body)
+    };
+    let whole = "FOR one IN @@collection RETURN one";
+    let read = model.by("alice", ask(whole, "orders"));
+    is(&read, 201, 0);
+    let read = read.json();
+    assert_eq!((&read["result"][1]["_key"], &read["hasMore"]), (&json!("b"), &json!(false)));
+    is(&model.by("alice", ask(whole, "missing")), 404, 1203);
+    is(&model.by("alice", ask("RETURN 1", "orders")), 501, 9);
+    model.grant("alice", "shop/orders", "none");
+    is(&model.by("alice", ask(whole, "orders")), 403, 11);
+}
