@@ -232,7 +232,7 @@ spec: {clusterRef: {name: prod}}
     #[tokio::test]
     async fn all_that_is_wrong_is_said_in_one_error() {
         let wrong =
-            SHOP.replace("kind: ArangoDatabase", "kind: ArangoDatabas").replace("timeout: 7s", "timeout: 7");
+            SHOP.replace("kind: ArangoDatabase", "kind: ArangoDatabas").replace("timeout: 7s", "timeout: 7d");
         let said = format!("{:#}", target(&wrong, &[]).await.unwrap_err());
         assert!(said.starts_with("the manifests are refused for 2 reasons\n\n"), "{said}");
         assert!(said.contains(":12:23: ArangoCluster prod: spec.requests.timeout must match"), "{said}");
