@@ -40,6 +40,7 @@ mod operator {
     mod leader;
     mod logs;
     mod maintenance;
+    mod manifests;
     mod marks;
     mod metrics;
     mod monitoring;

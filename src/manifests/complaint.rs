@@ -122,16 +122,48 @@ fn width(line: &str, column: usize) -> usize {
 /// stands before an @ in an address.
 fn line(text: &str, at: &Location) -> Option<String> {
     let index = usize::try_from(at.line).ok()?.checked_sub(1)?;
-    let line = text.strip_prefix('\u{feff}').unwrap_or(text).lines().nth(index)?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let line = text.lines().nth(index)?;
+    if !names_field(line)
+        && text.lines().take(index).collect::<Vec<_>>().iter().rev().any(begins_secret(line))
+    {
+        return None;
+    }
     let line: String = line.chars().take(SHOWN_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect();
     Some(without_logins(&without_passwords(&line)))
+}
+
+/// What a field with a secret in it is called, in part.
+const SECRETS: [&str; 6] = ["pass", "secret", "token", "key", "pwd", "credential"];
+
+/// Whether a line begins with a field's name of its own, so that it is no part of the value above it.
+fn names_field(line: &str) -> bool {
+    let name = line.trim_start().trim_start_matches("- ").split_once(':').map(|(name, _)| name.trim());
+    name.is_some_and(|name| {
+        !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "-_.\"'".contains(c))
+    })
+}
+
+/// Whether a line above, the nearest that is indented less, is the field that another line is the value of, and that is
+/// called like a secret. It is asked about one line after the other, upwards.
+fn begins_secret(line: &str) -> impl FnMut(&&str) -> bool {
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let (inside, mut found) = (indent(line), false);
+    move |above: &&str| {
+        if found || above.trim().is_empty() || indent(above) >= inside && inside > 0 {
+            return false;
+        }
+        found = true;
+        let above = above.to_ascii_lowercase();
+        SECRETS.iter().any(|word| above.contains(word))
+    }
 }
 
 /// Cuts behind `password:`, `"token": ` and the like.
 fn without_passwords(line: &str) -> String {
     // ASCII's letters alone change, so that the positions are those of the line.
     let lower = line.to_ascii_lowercase();
-    let cut = ["pass", "secret", "token", "key", "pwd", "credential"].iter().filter_map(|word| {
+    let cut = SECRETS.iter().filter_map(|word| {
         let begin = lower.find(word)?;
         let colon = begin + lower[begin..].find(':')?;
         let rest = line[colon + 1..].trim();
@@ -213,6 +245,12 @@ mod tests {
             let shown = complaint(text, 1, 1);
             assert!(!shown.contains("canary"), "{shown}");
         }
+        for text in ["password:\n  canary", "a:\n  token: |\n    one\n    a canary"] {
+            let last = u32::try_from(text.lines().count()).unwrap();
+            let shown = complaint(text, last, 3);
+            assert!(!shown.contains("canary"), "{shown}");
+        }
+        assert!(complaint("options:\n  - a", 2, 5).contains("  - a"));
         assert!(complaint("  passwordPolicy: {", 1, 3).contains("passwordPolicy: {"));
         assert!(!complaint("\u{1b}[31mred", 1, 1).contains('\u{1b}'));
     }

@@ -1,6 +1,9 @@
 //! From texts to resources.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Resource, ResourceExt as _};
@@ -8,12 +11,14 @@ use serde::{Deserialize as _, de::DeserializeOwned};
 
 use super::{
     Manifests, Options, Source,
+    check::{self, Finding},
     complaint::{Complaint, Location, nearest},
     declared::Declared,
     node::{At, Node, Value},
     secrets,
     source::{self, Text},
-    yaml,
+    whole,
+    yaml::{self, Fault},
 };
 use crate::{
     core::Id,
@@ -28,22 +33,27 @@ const VERSION: &str = "v1alpha1";
 const LISTS_MAX: usize = 4;
 
 pub(super) fn read(sources: &[Source], options: &Options) -> Result<Manifests, Vec<Complaint>> {
-    let mut reader = Reader { options, out: Manifests::default(), complaints: Complaints::default() };
+    let mut reader = Reader {
+        options,
+        out: Manifests::default(),
+        complaints: Complaints::default(),
+        texts: HashMap::new(),
+    };
     let mut unreadable = Vec::new();
     let mut remarks = Vec::new();
-    source::texts(sources, &mut unreadable, &mut remarks, |text, _| reader.text(&text));
+    source::texts(sources, &mut unreadable, &mut remarks, |text| reader.text(text));
     reader.out.remarks = remarks;
-    unreadable.into_iter().for_each(|complaint| reader.complaints.push(complaint));
-    for given in &options.secrets {
-        let namespace = given.namespace.as_deref().unwrap_or(&options.namespace);
-        match given.value() {
-            Ok(value) => reader.out.secrets.give(Id::new(namespace, &given.name), &given.key, value),
-            Err(complaint) => reader.complaints.push(complaint),
-        }
-    }
-    let Reader { mut out, complaints, .. } = reader;
-    out.clusters.sort_by(|a, b| (a.namespace(), a.name()).cmp(&(b.namespace(), b.name())));
-    crate::for_each_kind!(K => out.shelf.sort::<K>());
+    let given = reader.out.give(options).err().unwrap_or_default();
+    unreadable.into_iter().chain(given).for_each(|complaint| reader.complaints.push(complaint));
+    let Reader { mut out, mut complaints, texts, .. } = reader;
+    out.sort();
+    whole::check(&mut out, &mut |complaint: Complaint| {
+        let text = complaint.at.as_ref().and_then(|at| texts.get(&at.source));
+        complaints.push(match text {
+            Some(text) => complaint.shown(text),
+            None => complaint,
+        });
+    });
     complaints.end().map_or(Ok(out), Err)
 }
 
@@ -72,6 +82,8 @@ struct Reader<'o> {
     options: &'o Options,
     out: Manifests,
     complaints: Complaints,
+    /// What was read, for what is found only when all is there.
+    texts: HashMap<Arc<str>, String>,
 }
 
 /// The document that is being read.
@@ -91,18 +103,23 @@ impl Document<'_> {
 }
 
 impl Reader<'_> {
-    fn text(&mut self, text: &Text) {
+    fn text(&mut self, text: Text) {
         yaml::documents(&text.text, |document| match document {
-            Ok(node) => self.manifest(text, node, 0),
-            Err(yaml::Fault { at, message, remedy }) => {
+            Ok((node, mut doubts)) => self.manifest(&text, node, &mut doubts, 0),
+            Err(fault) => {
                 // Which document it is in can't be told any more.
-                let document = Document { text, about: None, secret: may_have_secrets(&text.text) };
-                self.complaints.push(document.complaint(at, message).remedy(remedy));
+                let document = Document { text: &text, about: None, secret: may_have_secrets(&text.text) };
+                self.doubt(&document, fault);
             }
         });
+        self.texts.insert(text.name, text.text);
     }
 
-    fn manifest(&mut self, text: &Text, mut node: Node<'_>, depth: usize) {
+    fn doubt(&mut self, document: &Document<'_>, Fault { at, message, remedy }: Fault) {
+        self.complaints.push(document.complaint(at, message).remedy(remedy));
+    }
+
+    fn manifest(&mut self, text: &Text, mut node: Node<'_>, doubts: &mut Vec<Fault>, depth: usize) {
         let mut document = Document { text, about: None, secret: false };
         let word = |name| node.get(name).and_then(Node::text).unwrap_or_default().to_owned();
         let (version, kind) = (word("apiVersion"), word("kind"));
@@ -120,11 +137,14 @@ impl Reader<'_> {
                     .push(document.complaint(node.at, "lists of lists of lists are not read"));
             }
             let Some(Node { value: Value::List(items), .. }) = node.remove("items") else { return };
-            return items.into_iter().for_each(|item| self.manifest(text, item, depth + 1));
+            return items.into_iter().for_each(|item| self.manifest(text, item, doubts, depth + 1));
         }
         let name = node.get("metadata").and_then(|metadata| metadata.get("name")).and_then(Node::text);
         document.about = Some(format!("{kind} {}", name.unwrap_or_default()).trim_end().to_owned());
         let (group, number) = version.split_once('/').unwrap_or(("", &version));
+        if group == GROUP || (group.is_empty() && ["Secret", "Namespace"].contains(&&*kind)) {
+            doubts.drain(..).for_each(|fault| self.doubt(&document, fault));
+        }
         match (group, number, kind.as_str()) {
             (GROUP, VERSION, "ArangoCluster") => {
                 if let Some(cluster) = self.typed::<ArangoCluster>(&document, node) {
@@ -143,7 +163,7 @@ impl Reader<'_> {
                 self.unknown(&document, &node, "kind");
             }
             (GROUP, ..) => self.unknown(&document, &node, "apiVersion"),
-            ("", "v1", "Secret") => self.secret(&document, node),
+            ("", "v1", "Secret") => self.secret(&document, &node),
             ("", "v1", "Namespace") => self.namespace(&document, &node),
             (group, ..) => {
                 // A slip in the group would make nothing of a whole manifest, without a word.
@@ -182,6 +202,14 @@ impl Reader<'_> {
         if let Some(metadata) = node.get_mut("metadata") {
             metadata.remove("managedFields");
         }
+        let findings = check::resource(&R::kind(&()), &mut node);
+        if !findings.is_empty() {
+            for Finding { at, message, remedy, .. } in findings {
+                let complaint = document.complaint(at, message);
+                self.complaints.push(Complaint { remedy, ..complaint });
+            }
+            return None;
+        }
         match R::deserialize(&node) {
             Ok(mut resource) => {
                 let namespace = resource.meta_mut().namespace.get_or_insert_default();
@@ -197,7 +225,7 @@ impl Reader<'_> {
         }
     }
 
-    fn secret(&mut self, document: &Document<'_>, node: Node<'_>) {
+    fn secret(&mut self, document: &Document<'_>, node: &Node<'_>) {
         let namespace = self.options.namespace.clone();
         let name = |field| node.get("metadata").and_then(|metadata| metadata.get(field)).and_then(Node::text);
         let id = Id::new(name("namespace").unwrap_or(&namespace), name("name").unwrap_or_default());
@@ -222,7 +250,10 @@ impl Reader<'_> {
                 secret.data.insert(entry.key.clone().into_owned(), value);
             }
         }
-        self.out.secrets.put(id, secret);
+        if !self.out.secrets.put(id, secret) {
+            self.complaints
+                .push(document.complaint(node.at, "this Secret is declared twice").remedy("remove one"));
+        }
     }
 
     fn namespace(&mut self, document: &Document<'_>, node: &Node<'_>) {

@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use super::complaint::Complaint;
 use crate::{
     core::{Hold, Id, Reason},
+    kinds::cluster::reach::Keys,
     reconcile::{Generated, Secrets, Version},
 };
 
@@ -114,8 +115,21 @@ impl fmt::Debug for SecretStore {
 }
 
 impl SecretStore {
-    pub(super) fn put(&mut self, id: Id, secret: Secret) {
-        self.secrets.insert(id, secret);
+    /// Takes a Secret, if there is none of that name yet.
+    pub(super) fn put(&mut self, id: Id, secret: Secret) -> bool {
+        let is_new = !self.secrets.contains_key(&id);
+        if is_new {
+            self.secrets.insert(id, secret);
+        }
+        is_new
+    }
+
+    pub(super) fn is_there(&self, id: &Id) -> bool {
+        self.secrets.contains_key(id)
+    }
+
+    pub(super) fn has(&self, id: &Id, key: &str) -> bool {
+        self.secrets.get(id).is_some_and(|secret| secret.data.contains_key(key))
     }
 
     /// What is given on the command line counts before what is among the manifests.
@@ -138,6 +152,7 @@ pub(super) struct GivenSecrets<'m> {
 }
 
 impl GivenSecrets<'_> {
+    /// The value of a key.
     fn get(&self, name: &str, key: &str) -> Result<&SecretSlice<u8>, Hold> {
         let Some(secret) = self.store.secrets.get(&Id::new(self.namespace, name)) else {
             return Err(self.missing(name, key, "is not among the manifests"));
@@ -177,6 +192,30 @@ fn version() -> Version {
     ("manifest".to_owned(), String::new())
 }
 
+impl Keys for GivenSecrets<'_> {
+    async fn text(&self, name: &str, key: &str) -> Result<SecretString, Hold> {
+        text_of(name, key, self.get(name, key)?)
+    }
+
+    async fn bytes(&self, name: &str, key: &str) -> Result<SecretSlice<u8>, Hold> {
+        Ok(self.get(name, key)?.clone())
+    }
+
+    async fn all(&self, name: &str) -> Result<Vec<u8>, Hold> {
+        let secret = self.store.secrets.get(&Id::new(self.namespace, name));
+        let values = secret.into_iter().flat_map(|secret| secret.data.values());
+        let values: Vec<_> = values.map(|value| value.expose_secret().to_vec()).collect();
+        Ok(values.into_iter().filter(|value| !value.is_empty()).collect::<Vec<_>>().join(&b'\n'))
+    }
+}
+
+fn text_of(name: &str, key: &str, value: &SecretSlice<u8>) -> Result<SecretString, Hold> {
+    let text = String::from_utf8(value.expose_secret().to_vec()).map_err(|_| {
+        Hold::invalid(format!("the key {key} of the Secret {name} is not UTF-8 text; put text there"))
+    })?;
+    Ok(text.into())
+}
+
 impl Secrets for GivenSecrets<'_> {
     fn version(&self, name: &str) -> Option<Version> {
         self.store.secrets.contains_key(&Id::new(self.namespace, name)).then(version)
@@ -187,12 +226,7 @@ impl Secrets for GivenSecrets<'_> {
         name: &'a str,
         key: &'a str,
     ) -> BoxFuture<'a, Result<(SecretString, Version), Hold>> {
-        let text = self.get(name, key).and_then(|value| {
-            let text = String::from_utf8(value.expose_secret().to_vec()).map_err(|_| {
-                Hold::invalid(format!("the key {key} of the Secret {name} is not UTF-8 text; put text there"))
-            })?;
-            Ok((text.into(), version()))
-        });
+        let text = self.get(name, key).and_then(|value| Ok((text_of(name, key, value)?, version())));
         async { text }.boxed()
     }
 

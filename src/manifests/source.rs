@@ -52,19 +52,19 @@ pub(super) fn texts(
     sources: &[Source],
     complaints: &mut Vec<Complaint>,
     remarks: &mut Vec<String>,
-    mut each: impl FnMut(Text, &mut Vec<Complaint>),
+    mut each: impl FnMut(Text),
 ) {
     let mut stdin = false;
     for source in sources {
         match source {
             Source::Text(name, text) => {
-                each(Text { name: name.as_str().into(), text: text.clone() }, complaints);
+                each(Text { name: name.as_str().into(), text: text.clone() });
             }
             Source::Stdin if stdin => complaints.push(Complaint::new("standard input can be read only once")),
             Source::Stdin => {
                 stdin = true;
                 match limited(io::stdin().lock()) {
-                    Ok(text) => each(Text { name: "-".into(), text }, complaints),
+                    Ok(text) => each(Text { name: "-".into(), text }),
                     Err(error) => complaints.push(unreadable(Path::new("standard input"), &error)),
                 }
             }
@@ -87,7 +87,7 @@ pub(super) fn texts(
                     match fs::File::open(&file).and_then(limited) {
                         Ok(text) => {
                             let name = file.to_string_lossy().into();
-                            each(Text { name, text }, complaints);
+                            each(Text { name, text });
                         }
                         Err(error) => complaints.push(unreadable(&file, &error)),
                     }

@@ -22,9 +22,9 @@ pub(super) struct Fault {
     pub remedy: &'static str,
 }
 
-/// Hands out the documents of a text one after the other, and what is wrong with those that are none. After a fault
-/// it goes on with the next document.
-pub(super) fn documents<'a>(text: &'a str, mut each: impl FnMut(Result<Node<'a>, Fault>)) {
+/// Hands out the documents of a text one after the other, each with what is wrong in it and concerns only those to whom
+/// the document matters; and what is wrong with those that are none. After such a fault it goes on with the next one.
+pub(super) fn documents<'a>(text: &'a str, mut each: impl FnMut(Result<(Node<'a>, Vec<Fault>), Fault>)) {
     // A byte order mark is no part of the text.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut options: Options = options! { simple_key_max_lookahead: 64 * 1024 };
@@ -33,12 +33,14 @@ pub(super) fn documents<'a>(text: &'a str, mut each: impl FnMut(Result<Node<'a>,
         parser: Parser::new_from_str_with_options(text, options),
         anchors: HashMap::new(),
         nodes: 0,
+        doubts: Vec::new(),
     };
     loop {
         match reader.document() {
             Ok(None) => return,
-            Ok(Some(node)) => each(Ok(node)),
+            Ok(Some(node)) => each(Ok((node, std::mem::take(&mut reader.doubts)))),
             Err(fault) => {
+                reader.doubts.clear();
                 each(Err(fault));
                 if !matches!(reader.parser.proceed_next_document(), Ok(true)) {
                     return;
@@ -52,6 +54,8 @@ struct Reader<'a> {
     parser: Parser<'a, StrInput<'a>>,
     anchors: HashMap<usize, Node<'a>>,
     nodes: usize,
+    /// What can be read, and hardly means what it says.
+    doubts: Vec<Fault>,
 }
 
 impl<'a> Reader<'a> {
@@ -82,7 +86,7 @@ impl<'a> Reader<'a> {
         self.count(at, 1)?;
         let (anchor, value) = match event {
             Event::Alias(id) => return self.repeated(id, at),
-            Event::Scalar(text, style, anchor, tag) => (anchor, scalar(text, style, tag.as_deref(), at)?),
+            Event::Scalar(text, style, anchor, tag) => (anchor, self.scalar(text, style, tag.as_deref(), at)),
             Event::SequenceStart(_, anchor, _) => (anchor, Value::List(self.items()?)),
             Event::MappingStart(_, anchor, _) => (anchor, Value::Map(self.entries(at)?)),
             _ => return Err(unexpected(at)),
@@ -123,7 +127,7 @@ impl<'a> Reader<'a> {
             let at = at(&span);
             let key = match event {
                 Event::MappingEnd => break,
-                Event::Scalar(text, style, ..) => key(text, style, at)?,
+                Event::Scalar(text, style, ..) => self.key(text, style, at),
                 Event::Alias(id) => match self.repeated(id, at)?.value {
                     Value::Text(text) => Key::Name(text),
                     _ => return Err(no_name(at)),
@@ -137,11 +141,46 @@ impl<'a> Reader<'a> {
                 Key::Merge => merged.push(node),
             }
         }
-        refuse_twice(&entries)?;
+        self.doubts.extend(twice(&entries));
         for node in merged {
             merge(&mut entries, node)?;
         }
         Ok(entries)
+    }
+
+    /// The name of an entry. A plain word that kubectl would take for something else is doubtful: `no: ro` would become
+    /// the collection `false`.
+    fn key(&mut self, text: Cow<'a, str>, style: ScalarStyle, at: At) -> Key<'a> {
+        if style != ScalarStyle::Plain {
+            return Key::Name(text);
+        }
+        if text == "<<" {
+            return Key::Merge;
+        }
+        let message = match plain(&text) {
+            Some(Value::Bool(_) | Value::Null) => {
+                "the name of a field is a word that YAML takes for yes, no or nothing".to_owned()
+            }
+            Some(Value::Integer(number)) if number.to_string() != text => {
+                format!("the name of a field is written as a number, which YAML takes for {number}")
+            }
+            _ => return Key::Name(text),
+        };
+        self.doubts.push(Fault { at, message, remedy: "put it into quotes" });
+        Key::Name(text)
+    }
+
+    fn scalar(&mut self, text: Cow<'a, str>, style: ScalarStyle, tag: Option<&Tag>, at: At) -> Value<'a> {
+        match tag.map(Tag::core_suffix) {
+            None if style == ScalarStyle::Plain => plain(&text).unwrap_or(Value::Text(text)),
+            None | Some(Some("str")) => Value::Text(text),
+            Some(Some("bool" | "int" | "float" | "null")) => plain(&text).unwrap_or(Value::Text(text)),
+            Some(_) => {
+                let message = "the tag (the word with the exclamation mark) is none that manifests know";
+                self.doubts.push(Fault { at, message: message.to_owned(), remedy: "leave it out" });
+                Value::Text(text)
+            }
+        }
     }
 
     fn count(&mut self, at: At, more: usize) -> Result<(), Fault> {
@@ -170,43 +209,6 @@ fn size(value: &Value<'_>) -> usize {
 enum Key<'a> {
     Name(Cow<'a, str>),
     Merge,
-}
-
-/// The name of an entry. A plain word that kubectl would take for something else is refused: `no: ro` would become the
-/// collection `false`.
-fn key(text: Cow<'_, str>, style: ScalarStyle, at: At) -> Result<Key<'_>, Fault> {
-    if style != ScalarStyle::Plain {
-        return Ok(Key::Name(text));
-    }
-    if text == "<<" {
-        return Ok(Key::Merge);
-    }
-    match plain(&text) {
-        Some(Value::Bool(_) | Value::Null) => Err(Fault {
-            at,
-            message: "the name of a field is a word that YAML takes for yes, no or nothing".to_owned(),
-            remedy: "put it into quotes",
-        }),
-        Some(Value::Integer(number)) if number.to_string() != text => Err(Fault {
-            at,
-            message: format!("the name of a field is written as a number, which YAML takes for {number}"),
-            remedy: "put it into quotes",
-        }),
-        _ => Ok(Key::Name(text)),
-    }
-}
-
-fn scalar<'a>(text: Cow<'a, str>, style: ScalarStyle, tag: Option<&Tag>, at: At) -> Result<Value<'a>, Fault> {
-    match tag.map(|tag| tag.core_suffix()) {
-        None if style == ScalarStyle::Plain => Ok(plain(&text).unwrap_or(Value::Text(text))),
-        None | Some(Some("str")) => Ok(Value::Text(text)),
-        Some(Some("bool" | "int" | "float" | "null")) => Ok(plain(&text).unwrap_or(Value::Text(text))),
-        Some(_) => Err(Fault {
-            at,
-            message: "the tag (the word with the exclamation mark) is none that manifests know".to_owned(),
-            remedy: "leave it out",
-        }),
-    }
 }
 
 /// What a plain word is besides a text (go-yaml v2, which kubectl reads with, `resolve.go`).
@@ -253,17 +255,13 @@ fn number<'a>(text: &str) -> Option<Value<'a>> {
     float.is_finite().then_some(Value::Float(float))
 }
 
-fn refuse_twice(entries: &[Entry<'_>]) -> Result<(), Fault> {
+/// A field that stands there twice.
+fn twice(entries: &[Entry<'_>]) -> Option<Fault> {
     let mut names: Vec<_> = entries.iter().map(|entry| (&entry.key, entry.at)).collect();
     names.sort_unstable();
-    match names.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-        None => Ok(()),
-        Some(pair) => Err(Fault {
-            at: pair[1].1,
-            message: format!("the same field stands here and in line {}", pair[0].1.line),
-            remedy: "remove one of the two",
-        }),
-    }
+    let pair = names.windows(2).find(|pair| pair[0].0 == pair[1].0)?;
+    let message = format!("the same field stands here and in line {}", pair[0].1.line);
+    Some(Fault { at: pair[1].1, message, remedy: "remove one of the two" })
 }
 
 /// `<<`: what the map doesn't say itself is taken from others.

@@ -1,20 +1,17 @@
 //! Where a plan is made or carried out: one deployment, the manifests that are about it, and what is remembered.
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::time::Instant;
 
 use kube::ResourceExt;
 
 use super::Record;
 use crate::{
-    core::{Access, DriftPolicy, Hold, Id, access::Loan},
-    kinds::{Declaration, Kind, Viewpoint, cluster::access::AccessRule},
+    core::{Access, DriftPolicy, Hold, Id},
+    kinds::{Declaration, Kind, Viewpoint},
     manifests::Manifests,
     operator::asks::Asks,
     reconcile::{Look, Server},
 };
-
-/// The label that every namespace has.
-const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 /// One deployment, and what is to be done there.
 #[derive(Debug)]
@@ -51,23 +48,14 @@ impl Scene<'_> {
 
     /// What a resource may do through its ArangoCluster, where that is among the manifests.
     pub(super) fn access(&self, namespace: &str, cluster: &Id) -> Access {
-        let declared = self.manifests.clusters().iter().find(|declared| declared.id() == *cluster);
-        let Some(declared) = declared.filter(|_| *cluster.namespace != *namespace) else {
-            return Access::All;
-        };
-        let named = BTreeMap::from([(NAME_LABEL.to_owned(), namespace.to_owned())]);
-        let mut labels = self.manifests.labels(namespace).cloned().unwrap_or_default();
-        labels.extend(named);
-        let rules = declared.resource.spec.access.iter().filter_map(AccessRule::compile);
-        let rules = rules.filter(|rule| rule.selects(&labels)).map(|rule| Arc::clone(&rule.rule)).collect();
-        Access::Lent(Loan { cluster: cluster.clone(), namespace: namespace.into(), rules })
+        self.manifests.access(namespace, cluster)
     }
 
     /// What is done about differences: what the resource says, else what its ArangoCluster does.
     pub(super) fn policy<K: Kind>(&self, resource: &K::Resource) -> DriftPolicy {
         let cluster = K::place(resource).cluster;
         let of_cluster = || {
-            let declared = self.manifests.clusters().iter().find(|declared| declared.id() == cluster)?;
+            let declared = self.manifests.cluster(&cluster)?;
             Some(declared.resource.spec.drift.policy)
         };
         resource.drift_policy().or_else(of_cluster).unwrap_or_default()
@@ -77,7 +65,7 @@ impl Scene<'_> {
     pub(super) fn pause<K: Kind>(&self, resource: &K::Resource) -> Result<(), Hold> {
         Asks::of(resource.annotations())?.pause()?;
         let cluster = K::place(resource).cluster;
-        match self.manifests.clusters().iter().find(|declared| declared.id() == cluster) {
+        match self.manifests.cluster(&cluster) {
             Some(declared) => Asks::of(declared.resource.annotations())?.pause(),
             None => Ok(()),
         }

@@ -13,6 +13,7 @@ use arango_operator::{
         template::Template,
     },
     kinds::{database, permission, user},
+    manifests::{self, Options, Source},
     operator::asks::{self, Asks},
 };
 use percent_encoding::percent_decode_str;
@@ -256,6 +257,33 @@ fn manifests() {
             && let Err(error) = kube_arangodb::Deployment::read(&Id::new("db", "prod"), &object)
         {
             is_sentence(&error, input)?;
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn files_of_manifests() {
+    let seeds = &[
+        "apiVersion: arango-operator.dev/v1alpha1\nkind: ArangoDatabase\nmetadata: {name: shop}\nspec:\n  clusterRef: {name: prod}\n  \
+         options:\n    replicationFactor: 3\n---\n# Source: a.yaml\napiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {k: canary}\n",
+        "apiVersion: arango-operator.dev/v1alpha1\nkind: ArangoUser\nmetadata: &m\n  name: alice\nspec: {clusterRef: {name: *m}, <<: *m, extra: \
+         {a: |\n  text\n}}\n",
+        r#"{"apiVersion": "v1", "kind": "List", "items": [{"apiVersion": "arango-operator.dev/v1alpha1", "kind": "ArangoPermission", "metadata": {"name": "p"}, "spec": {"clusterRef": {"name": "prod"}, "user": "a", "database": "*", "access": "rw"}}]}"#,
+        "a: &a [x, x]\nb: &b [*a, *a]\nc: !!str 1\nd: !x y\n'e': \"\\u00e9\"\n? f\n: 0x1f\n",
+    ];
+    holds("files of manifests", seeds, |input| {
+        let text = String::from_utf8_lossy(input);
+        let source = Source::Text("fuzz.yaml".to_owned(), text.clone().into_owned());
+        let Err(complaints) = manifests::read(&[source], &Options::default()) else { return Ok(()) };
+        check(!complaints.is_empty(), "refused, and nothing is said")?;
+        for complaint in complaints {
+            // The place, the line and the remedy are on lines of their own.
+            complaint.to_string().lines().try_for_each(|line| is_sentence(line, input))?;
+            if let Some(at) = complaint.at {
+                let lines = text.split('\n').count();
+                check(at.line as usize <= lines + 1 && at.column >= 1, "a place that is not there")?;
+            }
         }
         Ok(())
     });

@@ -2,13 +2,15 @@
 
 use std::{sync::Arc, time::Instant};
 
-use anyhow::{Context, bail};
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     arango::{Client, Pool, Rehearsal, Transport},
-    cli::{connection::ConnectionArgs, manifests::ManifestArgs},
+    cli::{
+        connection::ConnectionArgs,
+        manifests::{ManifestArgs, Target},
+    },
     core::Id,
     kinds::Viewpoint,
     manifests::Manifests,
@@ -66,13 +68,13 @@ impl Stage {
         for remark in manifests.remarks() {
             eprintln!("{remark}");
         }
-        let clusters = clusters(&manifests, args.manifests.cluster.as_deref(), &args.manifests.namespace)?;
-        let connection = args.connection.connection()?;
+        let Target { connection, account, cluster } =
+            args.manifests.target(&manifests, &args.connection).await?;
+        let clusters = cluster.into_iter().collect();
         let endpoints = connection.endpoints.iter().map(ToString::to_string).collect();
         let transport: Arc<dyn Transport> = Arc::new(Pool::new(connection)?);
         let record = Record::load(Client::over(Arc::clone(&transport)), args.set.clone()).await?;
         let (prunes, take_over) = (args.prune, args.take_over.clone());
-        let account = args.connection.account();
         Ok(Self { manifests, transport, account, endpoints, clusters, record, prunes, take_over })
     }
 
@@ -117,30 +119,5 @@ impl Stage {
         let server = Server::new(self.client(), self.account.clone());
         let scene = self.scene(&server, Viewpoint::CommandLine, false);
         Ok(offline::carry_out(&scene, rehearsed, stop, progress).await?)
-    }
-}
-
-/// The ArangoClusters whose resources are meant: the one that is named, or the only one there is.
-fn clusters(manifests: &Manifests, named: Option<&str>, namespace: &str) -> anyhow::Result<Vec<Id>> {
-    let all = manifests.cluster_refs();
-    if let Some(named) = named {
-        let (namespace, name) = named.split_once('/').unwrap_or((namespace, named));
-        let id = Id::new(namespace, name);
-        let known = all.contains(&id) || manifests.clusters().iter().any(|cluster| cluster.id() == id);
-        return known
-            .then(|| vec![id])
-            .with_context(|| format!("no manifest names the ArangoCluster {named}; there {}", listed(&all)));
-    }
-    if all.len() > 1 {
-        bail!("the manifests are about several deployments; choose with --cluster: there {}", listed(&all));
-    }
-    Ok(all)
-}
-
-fn listed(all: &[Id]) -> String {
-    match all {
-        [] => "is none".to_owned(),
-        [one] => format!("is {one}"),
-        all => format!("are {}", all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
     }
 }

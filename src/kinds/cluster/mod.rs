@@ -2,4 +2,5 @@
 
 pub mod access;
 pub mod crd;
+pub mod reach;
 pub mod status;

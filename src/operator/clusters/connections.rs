@@ -15,7 +15,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::{
     deployments::Told,
     inspect::Inspection,
-    reach::{Login, Reach, needs},
+    reach::{self, Login, Reach, needs},
 };
 use crate::operator::{
     context::Context,
@@ -25,7 +25,7 @@ use crate::operator::{
 };
 use crate::{
     arango::{self, Client, Connection, CoordinatorState, Pool, quoted},
-    core::{Hold, backoff, balance::LoadBalancing, condition::cut, deployment::of_endpoints},
+    core::{Hold, backoff, condition::cut, deployment::of_endpoints},
     kinds::{
         cluster::crd::{self, ArangoCluster, Deployment, duration},
         user::binding::Whereabouts,
@@ -228,9 +228,8 @@ pub async fn establish(
         duration(text).map_err(|error| Hold::invalid(format!("spec.{what}: {error}")))
     };
     let interval = named("drift.interval", &spec.drift.interval)?;
-    let timeout = named("requests.timeout", &spec.requests.timeout)?;
 
-    let reach = Reach::of(context, &resource.id, spec).await?;
+    let reach = reach::reach(context, &resource.id, spec).await?;
     // Before the versions of the Secrets are looked at: whoever changes one from here on wakes the ArangoCluster.
     let needs = needs(&resource.id, spec, Some(&reach));
     context.index.lock().set(resource, Entry { needs, ..Entry::default() });
@@ -255,20 +254,13 @@ pub async fn establish(
 
     let (auth, account) = reach.auth(&secrets).await?;
     let tls = reach.tls(&secrets).await?;
-    let Reach { endpoints, login, note, .. } = reach;
-    let whereabouts = Whereabouts::new(&endpoints, tls.ca.as_deref());
-    let mut connection = Connection::new(endpoints, auth);
-    connection.tls = tls;
+    let whereabouts = Whereabouts::new(&reach.endpoints, tls.ca.as_deref());
+    let mut connection = reach.connection(spec, auth, tls)?;
+    let Reach { login, note, .. } = reach;
     connection.routes = Arc::clone(&context.routes);
-    connection.timeout = timeout;
     connection.observer = Some(Arc::new(context.metrics.traffic.clone()));
     connection.gate = Some(context.installation.gate(&resource.id, &context.lead));
     connection.agent = Some(context.identity.clone());
-    connection.max_concurrent = spec.requests.max_concurrent as usize;
-    connection.load_balancing = match spec.load_balancing {
-        None | Some(crd::LoadBalancing::RoundRobin) => LoadBalancing::RoundRobin,
-        Some(crd::LoadBalancing::Random) => LoadBalancing::Random,
-    };
     let unusable =
         |error| Hold::invalid(format!("{error}; correct the Secrets that spec.tls and spec.auth name"));
     let pool = Pool::new(connection.clone()).map_err(unusable)?;

@@ -116,7 +116,7 @@ async fn both(
         Err(hold) if hold.reason == Reason::SecretMissing => return Ok(None),
         Err(hold) => return Err(hold),
     };
-    refuse_empty(secret, PREVIOUS, &previous)?;
+    reach::refuse_empty(secret, PREVIOUS, &previous)?;
     Ok((of == version && previous.expose_secret() != password.expose_secret())
         .then_some((password, previous)))
 }
@@ -151,12 +151,4 @@ async fn change(
         .map_err(|error| failed(&error))?;
     crash::at(Point::OwnPasswordChanged);
     Ok(true)
-}
-
-/// An empty password would be an open door.
-pub(super) fn refuse_empty(secret: &str, key: &str, value: &SecretString) -> Result<(), Hold> {
-    if value.expose_secret().is_empty() {
-        return Err(Hold::invalid(format!("the Secret {secret} has an empty {key}; put a value there")));
-    }
-    Ok(())
 }

@@ -1,196 +1,29 @@
-//! How an ArangoCluster says that its deployment is reached: endpoints, login and trust, from its spec or from the
-//! `ArangoDeployment` that it names.
+//! How an ArangoCluster's deployment is reached ([`Reach`]), with what the watches know.
 
-use secrecy::{ExposeSecret, SecretSlice};
+use secrecy::{SecretSlice, SecretString};
 
-use super::own_password::refuse_empty;
-use crate::operator::{
-    context::Context,
-    kube_arangodb,
-    secrets::NamespaceSecrets,
-    watching::index::{Id, Key},
-};
+pub use crate::kinds::cluster::reach::{Login, Reach, refuse_empty};
 use crate::{
-    arango::{self, Auth, Class, Endpoint},
-    core::{
-        Hold, Reason,
-        kube_arangodb::{Authority, Deployment, SigningKey},
+    core::Hold,
+    kinds::cluster::{crd::ArangoClusterSpec, reach::Keys},
+    operator::{
+        context::Context,
+        kube_arangodb,
+        secrets::NamespaceSecrets,
+        watching::index::{Id, Key},
     },
-    kinds::cluster::crd::{self, ArangoClusterSpec, AuthMethod},
-    reconcile::{Secrets, outcome::of_error},
+    reconcile::Secrets as _,
 };
 
-/// As many bytes of a JWT secret count for kube-arangodb, and no server takes more.
-const SECRET_MAX: usize = 64;
-
-/// How a deployment is reached, by the names of Secrets and not by what is in them.
-#[derive(Debug)]
-pub struct Reach {
-    /// The coordinators, or the single server.
-    pub endpoints: Vec<Endpoint>,
-    /// How the operator logs in.
-    pub login: Login,
-    trust: Trust,
-    /// Which `ArangoDeployment` it is, if it is one: another one of the same name is another deployment.
-    pub uid: Option<String>,
-    /// What is to be known of whoever runs the deployment.
-    pub note: Option<String>,
-}
-
-/// How the operator logs in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Login {
-    /// Not at all: the deployment has no authentication.
-    None,
-    /// As an account.
-    Account {
-        /// The Secret with its name and password.
-        secret: String,
-        /// How the password is sent.
-        method: AuthMethod,
-    },
-    /// As the superuser.
-    Superuser {
-        /// The Secret with the deployment's own.
-        secret: String,
-        /// The key in it.
-        key: String,
-        /// Whether what is too long is cut, as kube-arangodb does.
-        cut: bool,
-    },
-}
-
-#[derive(Debug)]
-enum Trust {
-    Spec(Option<crd::Tls>),
-    Deployment(Option<Authority>),
-}
-
-impl Reach {
-    /// What the spec says, and the deployment that it names.
-    ///
-    /// # Errors
-    ///
-    /// What is missing, or can't be.
-    pub async fn of(context: &Context, cluster: &Id, spec: &ArangoClusterSpec) -> Result<Self, Hold> {
-        let parse = |texts: &[String], place: &str| {
-            let endpoints =
-                texts.iter().map(|endpoint| Endpoint::parse(endpoint)).collect::<Result<Vec<_>, _>>();
-            endpoints.map_err(|error| Hold::invalid(format!("{place}: {error}")))
-        };
-        let login = spec.auth.as_ref().and_then(Login::of);
-        let Some(reference) = &spec.deployment_ref else {
-            let endpoints = parse(&spec.endpoints, "spec.endpoints")?;
-            let none = || Hold::invalid("spec.auth names no Secret; write secretRef or jwtSecretRef");
-            let (login, trust) = (login.ok_or_else(none)?, Trust::Spec(spec.tls.clone()));
-            return Ok(Self { endpoints, login, trust, uid: None, note: None });
-        };
-        let Deployment { uid, endpoints, authority, signing, stuck, .. } =
-            context.arango_deployments.find(&Id::new(&cluster.namespace, &reference.name)).await?;
-        let named = format!("the ArangoDeployment {}", reference.name);
-        let endpoints = parse(&endpoints, &named)?;
-        if endpoints.is_empty() {
-            let message = format!("{named} has no server that takes requests yet; going on when it has");
-            return Err(Hold::new(Reason::ServerUnavailable, message));
-        }
-        let login = login.or(signing.map(|SigningKey { secret, key }| Login::Superuser {
-            secret,
-            key: key.to_owned(),
-            cut: true,
-        }));
-        let note = stuck.map(|stuck| format!("kube-arangodb does nothing about {named} at present: {stuck}"));
-        let (login, trust) = (login.unwrap_or(Login::None), Trust::Deployment(authority));
-        Ok(Self { endpoints, login, trust, uid: Some(uid), note })
-    }
-
-    /// Another text is another connection.
-    pub fn identity(&self) -> String {
-        let Self { endpoints, login, trust, uid, note: _ } = self;
-        format!("{endpoints:?} {login:?} {trust:?} {uid:?}")
-    }
-
-    /// The Secrets that it takes, all in the ArangoCluster's own namespace.
-    pub fn secrets(&self) -> impl Iterator<Item = &str> {
-        let login = match &self.login {
-            Login::None => None,
-            Login::Account { secret, .. } | Login::Superuser { secret, .. } => Some(&**secret),
-        };
-        let trust = match &self.trust {
-            Trust::Spec(None) | Trust::Deployment(None) => [None, None],
-            Trust::Spec(Some(crd::Tls { ca_ref, client_certificate_secret_ref, .. })) => [
-                ca_ref.as_ref().map(|ca| &*ca.name),
-                client_certificate_secret_ref.as_ref().map(|secret| &*secret.name),
-            ],
-            Trust::Deployment(Some(Authority { truststore, ca })) => [Some(&**truststore), Some(&**ca)],
-        };
-        login.into_iter().chain(trust.into_iter().flatten())
-    }
-
-    /// The login, and the account that it is, if it is one.
-    ///
-    /// # Errors
-    ///
-    /// A Secret is missing, or what is in it can't be used.
-    pub async fn auth(&self, secrets: &NamespaceSecrets<'_>) -> Result<(Auth, Option<String>), Hold> {
-        match &self.login {
-            Login::None => Ok((Auth::None, None)),
-            Login::Account { secret, method } => {
-                let (user, _) = secrets.read(secret, "username").await?;
-                let (password, _) = secrets.read(secret, "password").await?;
-                refuse_empty(secret, "username", &user)?;
-                refuse_empty(secret, "password", &password)?;
-                let user = user.expose_secret().to_owned();
-                let auth = match method {
-                    AuthMethod::Jwt => Auth::Jwt { user: user.clone(), password },
-                    AuthMethod::Basic => Auth::Basic { user: user.clone(), password },
-                };
-                Ok((auth, Some(user)))
-            }
-            Login::Superuser { secret, key, cut } => {
-                let value = secrets.read_bytes(secret, key).await?;
-                let secret = signing_secret(&value, *cut).map_err(|problem| {
-                    Hold::invalid(format!("the key {key} of the Secret {secret} {problem}"))
-                })?;
-                Ok((Auth::Superuser { secret }, None))
-            }
-        }
-    }
-
-    /// What TLS is to go by.
-    ///
-    /// # Errors
-    ///
-    /// A Secret is missing, or what is in it can't be used.
-    pub async fn tls(&self, secrets: &NamespaceSecrets<'_>) -> Result<arango::Tls, Hold> {
-        match &self.trust {
-            Trust::Spec(None) | Trust::Deployment(None) => Ok(arango::Tls::default()),
-            Trust::Spec(Some(crd::Tls { ca_ref, client_certificate_secret_ref, insecure_skip_verify })) => {
-                let mut tls =
-                    arango::Tls { insecure_skip_verify: *insecure_skip_verify, ..arango::Tls::default() };
-                if let Some(crd::CaRef { name, key }) = ca_ref {
-                    let (ca, _) = secrets.read(name, key).await?;
-                    tls.ca = Some(ca.expose_secret().as_bytes().to_vec());
-                }
-                if let Some(secret) = client_certificate_secret_ref {
-                    let (certificate, _) = secrets.read(&secret.name, "tls.crt").await?;
-                    let (key, _) = secrets.read(&secret.name, "tls.key").await?;
-                    let both =
-                        [certificate.expose_secret().as_bytes(), b"\n", key.expose_secret().as_bytes()];
-                    tls.identity = Some(both.concat().into());
-                }
-                Ok(tls)
-            }
-            Trust::Deployment(Some(Authority { truststore, ca })) => {
-                // The other one also holds the authority's private key, which nobody here has any business with.
-                let mut certificates = secrets.read_all(truststore).await?;
-                if certificates.is_empty() {
-                    let (ca, _) = secrets.read(ca, "ca.crt").await?;
-                    certificates = ca.expose_secret().as_bytes().to_vec();
-                }
-                Ok(arango::Tls { ca: Some(certificates), ..arango::Tls::default() })
-            }
-        }
-    }
+/// What the spec says, and the deployment that it names.
+///
+/// # Errors
+///
+/// What is missing, or can't be.
+pub async fn reach(context: &Context, cluster: &Id, spec: &ArangoClusterSpec) -> Result<Reach, Hold> {
+    let Some(reference) = &spec.deployment_ref else { return Reach::of_spec(spec) };
+    let deployment = context.arango_deployments.find(&Id::new(&cluster.namespace, &reference.name)).await?;
+    Reach::of_deployment(spec, &reference.name, deployment)
 }
 
 /// What everybody who looks after that ArangoCluster is woken by: its Secrets, and the deployment that it names.
@@ -203,77 +36,16 @@ pub fn needs(cluster: &Id, spec: &ArangoClusterSpec, reach: Option<&Reach>) -> V
     secrets.chain(deployment).collect()
 }
 
-impl Login {
-    fn of(auth: &crd::Auth) -> Option<Self> {
-        match auth {
-            crd::Auth { secret_ref: Some(secret), method, .. } => {
-                let method = method.unwrap_or(AuthMethod::Jwt);
-                Some(Self::Account { secret: secret.name.clone(), method })
-            }
-            crd::Auth { jwt_secret_ref: Some(crd::JwtSecretRef { name, key }), .. } => {
-                Some(Self::Superuser { secret: name.clone(), key: key.clone(), cut: false })
-            }
-            _ => None,
-        }
+impl Keys for NamespaceSecrets<'_> {
+    async fn text(&self, name: &str, key: &str) -> Result<SecretString, Hold> {
+        Ok(self.read(name, key).await?.0)
     }
 
-    /// What it means that the deployment could not be asked about itself.
-    pub fn explain(&self, error: &arango::Error) -> Hold {
-        match self {
-            Self::Superuser { secret, key, .. } if error.class() == Class::Denied => Hold::new(
-                Reason::AccessDenied,
-                format!(
-                    "the deployment refuses tokens that are signed with the key {key} of the Secret {secret} ({error}): \
-                     it is not the deployment's JWT secret, or clocks differ by a minute; going on when the Secret changes"
-                ),
-            ),
-            Self::Account { secret, .. } if matches!(error.class(), Class::Denied | Class::LoginRefused) => {
-                let Hold { reason, message } = of_error(error, "ask the deployment about itself");
-                Hold::new(reason, format!("{message}; the account is that of the Secret {secret}"))
-            }
-            _ => of_error(error, "ask the deployment about itself"),
-        }
-    }
-}
-
-/// The secret that tokens are signed with, or what is wrong with it, as the end of a sentence.
-fn signing_secret(value: &SecretSlice<u8>, cut: bool) -> Result<SecretSlice<u8>, String> {
-    let value = value.expose_secret().trim_ascii();
-    match value.len() {
-        0 => Err("is empty; put the deployment's JWT secret into it".to_owned()),
-        _ if value.starts_with(b"-----BEGIN ") => {
-            Err("is a key in PEM, and tokens can be signed with a plain secret only".to_owned())
-        }
-        1..=SECRET_MAX => Ok(value.to_vec().into()),
-        _ if cut => Ok(value[..SECRET_MAX].to_vec().into()),
-        length => Err(format!("has {length} bytes; the JWT secret of a deployment has {SECRET_MAX} at most")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn signing(text: &str, cut: bool) -> Result<Vec<u8>, String> {
-        let secret = signing_secret(&SecretSlice::from(text.as_bytes().to_vec()), cut);
-        secret.map(|secret| secret.expose_secret().to_vec())
+    async fn bytes(&self, name: &str, key: &str) -> Result<SecretSlice<u8>, Hold> {
+        self.read_bytes(name, key).await
     }
 
-    #[test]
-    fn a_jwt_secret_that_no_server_takes_is_refused_without_a_word_of_it() {
-        assert_eq!(signing(" canary\r\n", false), Ok(b"canary".to_vec()));
-        let long = "canary".repeat(11);
-        for (text, part) in
-            [("", "is empty"), (" \n\t", "is empty"), (&long, "66 bytes"), ("-----BEGIN EC canary", "PEM")]
-        {
-            let problem = signing(text, false).unwrap_err();
-            assert!(problem.contains(part) && !problem.contains("canary"), "{problem}");
-        }
-    }
-
-    #[test]
-    fn a_longer_secret_of_kube_arangodb_counts_as_far_as_kube_arangodb_takes_it() {
-        assert_eq!(signing(&"x".repeat(100), true), Ok(vec![b'x'; 64]));
-        assert!(signing("-----BEGIN EC PRIVATE KEY-----", true).is_err());
+    async fn all(&self, name: &str) -> Result<Vec<u8>, Hold> {
+        self.read_all(name).await
     }
 }
