@@ -259,7 +259,9 @@ fn what_was_written_to_all_before_a_part_was_put_or_forgotten_is_not_laid_over_i
     snapshot.put::<List>(&READER, &(), vec!["made anew".into()]);
     assert_eq!(block_on(read(&snapshot, &client, since)).unwrap(), ["made anew"]);
     snapshot.forget::<List>(&());
-    answers.into_iter().for_each(|answer| answer.send(Ok(list(&["read"]))).unwrap());
+    for answer in answers {
+        answer.send(Ok(list(&["read"]))).unwrap();
+    }
     assert_eq!(block_on(read(&snapshot, &client, Instant::now())).unwrap(), ["read"]);
 }
 
