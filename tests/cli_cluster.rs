@@ -386,34 +386,55 @@ fn words(text: &str) -> Vec<&str> {
     words
 }
 
+/// The blocks of a page, each with its language.
+fn blocks(page: &str) -> impl Iterator<Item = (&str, &str)> {
+    page.split("\n```").skip(1).step_by(2).filter_map(|block| block.split_once('\n'))
+}
+
+/// Enough of a shell for the examples: words, and single quotes around one.
+fn arguments(typed: &str) -> Vec<&str> {
+    let parts = typed.split('\'').enumerate();
+    parts
+        .flat_map(|(n, part)| if n % 2 == 1 { vec![part] } else { part.split_whitespace().collect() })
+        .collect()
+}
+
 #[tokio::test]
 async fn the_examples_in_the_documentation_are_what_the_program_prints() {
     let deployment = Deployment::cluster().await;
     let page = include_str!("../docs/commands.md");
     let secret = deployment.file("jwt-secret", cli_support::JWT_SECRET);
     let mut examples = 0;
-    for example in page.split("```console\n").skip(1) {
-        let (example, _) = example.split_once("```").unwrap();
-        let (typed, expected) = example.split_once('\n').unwrap();
-        let arguments = typed.strip_prefix("$ arango-operator ").unwrap();
-        // Enough of a shell for the examples: words, and single quotes around one.
-        let arguments: Vec<&str> = match arguments.split_once(" '") {
-            Some((words, quoted)) => words.split(' ').chain([quoted.strip_suffix('\'').unwrap()]).collect(),
-            None => arguments.split(' ').collect(),
+    for (language, block) in blocks(page) {
+        let lines = match language {
+            "console" => block.strip_prefix("$ ").unwrap().split_once('\n').into_iter().collect::<Vec<_>>(),
+            // What examples need that are shown below.
+            "sh" => block.lines().map(|line| (line, "")).collect(),
+            _ => Vec::new(),
         };
-        let endpoints = deployment.endpoints();
-        let environment = [
-            ("ARANGO_ENDPOINT", endpoints.as_str()),
-            ("ARANGO_PASSWORD", ROOT_PASSWORD),
-            ("ARANGO_JWT_SECRET_FILE", &secret),
-        ];
-        let ran = run(&arguments, &environment).await;
-        assert_eq!(ran.code, Some(0), "{typed}: {ran:?}");
-        let printed = format!("{}{}", ran.stderr, ran.stdout);
-        assert_eq!(words(&printed), words(expected), "{typed}\n{printed}");
-        examples += 1;
+        for (typed, expected) in lines {
+            let arguments = arguments(typed);
+            let Some((&"arango-operator", arguments)) = arguments.split_first() else { continue };
+            let is_shown = language == "console";
+            if !is_shown && arguments[0] != "request" {
+                continue;
+            }
+            let endpoints = deployment.endpoints();
+            let environment = [
+                ("ARANGO_ENDPOINT", endpoints.as_str()),
+                ("ARANGO_PASSWORD", ROOT_PASSWORD),
+                ("ARANGO_JWT_SECRET_FILE", &secret),
+            ];
+            let ran = run(arguments, &environment).await;
+            assert_eq!(ran.code, Some(0), "{typed}: {ran:?}");
+            let printed = format!("{}{}", ran.stderr, ran.stdout);
+            if is_shown {
+                assert_eq!(words(&printed), words(expected), "{typed}\n{printed}");
+                examples += 1;
+            }
+        }
     }
-    assert!(examples >= 8, "the examples are found");
+    assert!(examples >= 12, "the examples are found");
 }
 
 /// Whether a documented document has the keys of a real one, all of them and no others. A text may stand for anything.
@@ -431,13 +452,28 @@ fn same_keys(documented: &Value, real: &Value) -> bool {
 async fn the_keys_in_the_documentation_are_those_that_the_program_prints() {
     let deployment = Deployment::cluster().await;
     let page = include_str!("../docs/commands.md");
-    let documented = page.split("```json\n").skip(1).map(|part| part.split_once("```").unwrap().0);
-    let documented: Vec<Value> = documented.map(|json| serde_json::from_str(json).unwrap()).collect();
-    let commands = ["status", "health", "statistics", "maintenance"];
+    let documented = blocks(page).filter(|(language, _)| *language == "json");
+    let documented: Vec<Value> = documented.map(|(_, json)| serde_json::from_str(json).unwrap()).collect();
+    for (method, path, body) in [
+        ("POST", "/_api/database", r#"{"name":"shop"}"#),
+        ("POST", "/_api/user", r#"{"user":"reader","passwd":"reads"}"#),
+        ("PUT", "/_api/user/reader/database/*", r#"{"grant":"ro"}"#),
+        ("PUT", "/_api/user/reader/database/shop/*", r#"{"grant":"rw"}"#),
+    ] {
+        deployment.run(&["request", method, path, "--data", body]).await.ok();
+    }
+    let commands = [
+        &["cluster", "status"][..],
+        &["cluster", "health"],
+        &["cluster", "statistics"],
+        &["cluster", "maintenance"],
+        &["explain", "reader", "gone"],
+        &["matrix", "--databases", "shop"],
+    ];
     assert_eq!(documented.len(), commands.len());
     for (documented, command) in documented.iter().zip(commands) {
-        let real = deployment.run(&["cluster", command, "-o", "json"]).await.json();
-        assert!(same_keys(documented, &real), "{command}: {documented:#} {real:#}");
+        let real = deployment.run(&[command, &["-o", "json"]].concat()).await.json();
+        assert!(same_keys(documented, &real), "{command:?}: {documented:#} {real:#}");
     }
     assert!(!same_keys(&documented[0], &documented[1]), "the check can fail");
 }

@@ -29,6 +29,7 @@ mod operator {
     mod effective;
     mod encrypted;
     mod escapes;
+    mod export;
     mod extra;
     mod fairness;
     mod identity;

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use serde::{
     Deserialize,
-    de::{Deserializer, IgnoredAny, MapAccess, Visitor},
+    de::{self, Deserializer, Error, IgnoredAny, MapAccess, Visitor},
 };
 
 use crate::core::{CollectionName, DatabaseName, Entry, Level, Rights, Scope};
@@ -17,30 +17,58 @@ pub(super) struct Listing {
     pub(super) result: Rights,
 }
 
-/// A level as the listing shows it: the three, and `undefined` where nothing is configured.
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Shown {
-    Undefined,
-    None,
-    Ro,
-    Rw,
-}
+/// A level as the listing shows it: one of the three, or nothing where it says `undefined`.
+struct Shown(Option<Level>);
 
-impl Shown {
-    fn level(self) -> Option<Level> {
-        match self {
-            Self::Undefined => None,
-            Self::None => Some(Level::None),
-            Self::Ro => Some(Level::Ro),
-            Self::Rw => Some(Level::Rw),
+impl<'de> Deserialize<'de> for Shown {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Text(word) = Text::deserialize(deserializer)?;
+        match &*word {
+            b"undefined" => Ok(Self(None)),
+            b"none" => Ok(Self(Some(Level::None))),
+            b"ro" => Ok(Self(Some(Level::Ro))),
+            b"rw" => Ok(Self(Some(Level::Rw))),
+            other => Err(D::Error::unknown_variant(
+                &String::from_utf8_lossy(other),
+                &["undefined", "none", "ro", "rw"],
+            )),
         }
     }
 }
 
-/// A name that is copied only if it is kept.
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+/// A text that is copied, and looked at whether it is one, only if it is kept: a comparison of everything reads one for each
+/// user and database, and keeps the few that somebody declared.
+struct Text<'a>(Cow<'a, [u8]>);
+
+impl Text<'_> {
+    fn kept<E: de::Error>(self) -> Result<String, E> {
+        String::from_utf8(self.0.into_owned()).map_err(E::custom)
+    }
+}
+
+impl<'de> Deserialize<'de> for Text<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_bytes(TextVisitor)
+    }
+}
+
+struct TextVisitor;
+
+impl<'de> Visitor<'de> for TextVisitor {
+    type Value = Text<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text")
+    }
+
+    fn visit_borrowed_bytes<E>(self, bytes: &'de [u8]) -> Result<Text<'de>, E> {
+        Ok(Text(Cow::Borrowed(bytes)))
+    }
+
+    fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Text<'de>, E> {
+        Ok(Text(Cow::Owned(bytes.to_owned())))
+    }
+}
 
 fn rights<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Rights, D::Error> {
     deserializer.deserialize_map(Databases)
@@ -61,14 +89,14 @@ impl<'de> Visitor<'de> for Databases {
             let Row(mut entry) = map.next_value()?;
             // The wildcard's level is never `undefined`: `none` stands for "no entry" as well as for an explicit
             // `none`, and the two mean the same (reference: permissions, full listing). It counts as no entry.
-            if name == "*" && entry.level == Some(Level::None) {
+            if *name == *b"*" && entry.level == Some(Level::None) {
                 entry.level = None;
             }
             if entry.level.is_some() || !entry.collections.is_empty() {
-                let scope = if name == "*" {
+                let scope = if *name == *b"*" {
                     Scope::Any
                 } else {
-                    Scope::Named(DatabaseName::from_server(name.into_owned()))
+                    Scope::Named(DatabaseName::from_server(Text(name).kept()?))
                 };
                 rights.insert(scope, entry);
             }
@@ -97,9 +125,9 @@ impl<'de> Visitor<'de> for RowVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Row, A::Error> {
         let mut entry = Entry::default();
         while let Some(Text(key)) = map.next_key()? {
-            match key.as_ref() {
-                "permission" => entry.level = map.next_value::<Shown>()?.level(),
-                "collections" => entry.collections = map.next_value::<Collections>()?.0,
+            match &*key {
+                b"permission" => entry.level = map.next_value::<Shown>()?.0,
+                b"collections" => entry.collections = map.next_value::<Collections>()?.0,
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }
         }
@@ -127,11 +155,11 @@ impl<'de> Visitor<'de> for CollectionsVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Collections, A::Error> {
         let mut levels = BTreeMap::new();
         while let Some((Text(name), shown)) = map.next_entry::<Text<'_>, Shown>()? {
-            let Some(level) = shown.level() else { continue };
-            let scope = if name == "*" {
+            let Some(level) = shown.0 else { continue };
+            let scope = if *name == *b"*" {
                 Scope::Any
             } else {
-                Scope::Named(CollectionName::from_server(name.into_owned()))
+                Scope::Named(CollectionName::from_server(Text(name).kept()?))
             };
             levels.insert(scope, level);
         }
@@ -182,6 +210,12 @@ mod tests {
 
     #[test]
     fn another_level_is_refused_instead_of_dropped() {
-        assert!(serde_json::from_str::<Listing>(r#"{"result":{"a":{"permission":"admin"}}}"#).is_err());
+        for wrong in [
+            &br#"{"result":{"a":{"permission":"admin"}}}"#[..],
+            br#"{"result":{"a":{"permission":7}}}"#,
+            b"{\"result\":{\"\xff\":{\"permission\":\"rw\"}}}",
+        ] {
+            assert!(serde_json::from_slice::<Listing>(wrong).is_err(), "{}", wrong.escape_ascii());
+        }
     }
 }

@@ -26,11 +26,14 @@ use crate::{
 /// creates and changes and never takes anything away; with --set it keeps a record on the deployment, takes away what is
 /// taken out of a manifest, and, with --prune, what has no manifest any more.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Exit codes: 0 everything is as declared, 1 not everything is: an error, something that a person has to \
-                        do something about, or stopped; 2 wrong usage\n\nExamples:\n  arango-operator apply -f manifests/\n  \
-                        arango-operator apply -f manifests/ --set shop --prune --yes"
-)]
+#[command(after_help = "\
+Examples:
+  arango-operator apply -f manifests/
+  arango-operator apply -f manifests/ --set shop --prune --yes
+  arango-operator apply -f manifests/ -o json --yes > result.json
+
+Exit codes: 0 everything is as declared, 1 not everything is: an error, something that a person has to do something about, or \
+stopped; 2 wrong usage")]
 pub struct ApplyArgs {
     #[command(flatten)]
     stage: StageArgs,

@@ -67,7 +67,7 @@ pub struct ConnectionArgs {
     )]
     timeout: Duration,
     /// How requests are spread over several coordinators
-    #[arg(long, value_enum, default_value_t = Spread::RoundRobin)]
+    #[arg(long, env = "ARANGO_LOAD_BALANCING", value_enum, default_value_t = Spread::RoundRobin)]
     load_balancing: Spread,
 }
 
@@ -139,12 +139,27 @@ impl ConnectionArgs {
         connection.tls.identity = self.identity()?;
         connection.tls.insecure_skip_verify = self.insecure_skip_verify;
         if self.insecure_skip_verify {
-            eprintln!(
+            super::screen::tell(
                 "warning: certificates are not verified (--insecure-skip-verify): whoever is in between can read \
-                 and change everything"
+                 and change everything",
             );
         }
         Ok(connection)
+    }
+
+    /// Who logs in.
+    pub(super) fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// Whether it signs tokens itself instead of logging in.
+    pub(super) fn is_superuser(&self) -> bool {
+        self.auth == Method::Superuser
+    }
+
+    /// Whether it sends the password with every request.
+    pub(super) fn is_basic(&self) -> bool {
+        self.auth == Method::Basic
     }
 
     /// A client over a pool of its own.

@@ -1,7 +1,6 @@
 //! `crds`: the custom resource definitions as YAML, generated from the types.
 
 use std::{
-    io::Write,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -13,6 +12,12 @@ use crate::kinds::schema;
 
 /// Print the custom resource definitions as YAML, ready for kubectl apply.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  arango-operator crds | kubectl apply --server-side -f -
+  arango-operator crds --output crds
+
+Exit codes: 0 they were printed or written, 1 an error that was printed, 2 wrong usage")]
 pub struct CrdsArgs {
     /// Write one file per kind and a kustomization into this folder instead of printing.
     #[arg(long, value_name = "FOLDER")]
@@ -23,10 +28,8 @@ pub struct CrdsArgs {
 pub fn run(args: &CrdsArgs) -> anyhow::Result<ExitCode> {
     let crds = documents()?;
     let Some(folder) = &args.output else {
-        let mut stdout = std::io::stdout().lock();
-        for (_, yaml) in &crds {
-            write!(stdout, "---\n{yaml}")?;
-        }
+        let text: String = crds.iter().flat_map(|(_, yaml)| ["---\n", yaml]).collect();
+        super::output::write(&text)?;
         return Ok(ExitCode::SUCCESS);
     };
     write(folder, &files(&crds))?;

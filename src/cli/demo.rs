@@ -42,10 +42,14 @@ const READ_BACK: Duration = Duration::from_secs(30);
 /// Kubernetes cluster that you have nor a server. The first run builds the control plane's programs, which takes
 /// minutes and needs Go; with `KUBEBUILDER_ASSETS` set to a folder with etcd and kube-apiserver it needs neither.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Exit codes: 0 all was Ready and read back (and, without --once, ended by Ctrl-C), 1 an \
-                        error that was printed, 2 wrong usage."
-)]
+#[command(after_help = "\
+Examples:
+  arango-operator demo                            until Ctrl-C
+  arango-operator demo --kubeconfig demo.yaml     and kubectl --kubeconfig demo.yaml works beside it
+  arango-operator demo --once                     check and end, as in a pipeline
+
+Exit codes: 0 all was Ready and read back (and, without --once, ended by Ctrl-C), 1 an error that was printed, 2 wrong \
+usage")]
 pub struct DemoArgs {
     /// Check, print, end. Don't leave anything running.
     #[arg(long)]

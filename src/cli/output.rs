@@ -89,15 +89,22 @@ pub(super) fn print(
     json: &impl Serialize,
     people: impl FnOnce(bool) -> String,
 ) -> anyhow::Result<()> {
-    let mut stdout = std::io::stdout().lock();
     match format {
-        Format::Table => stdout.write_all(people(may_colour(&stdout)).as_bytes())?,
-        Format::Json => {
-            serde_json::to_writer_pretty(&mut stdout, json)?;
-            stdout.write_all(b"\n")?;
-        }
+        Format::Table => write(&people(may_colour(&std::io::stdout()))),
+        Format::Json => write(&(serde_json::to_string_pretty(json)? + "\n")),
     }
+}
+
+/// Writes a result that is a text already. Unlike the macros it doesn't panic where nobody reads on.
+pub(super) fn write(text: &str) -> anyhow::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
     Ok(stdout.flush()?)
+}
+
+/// Prints a line of a program that goes on, whether somebody reads it or not.
+pub(super) fn say(line: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
 
 /// Bytes in the unit in which they have one to four digits: `285.5 MiB`.

@@ -19,7 +19,7 @@ pub fn run(args: &RbacArgs) -> anyhow::Result<ExitCode> {
     let files = files()?;
     match &args.output {
         Some(folder) => crds::write(folder, &files)?,
-        None => print!("{}", files.first().map_or("", |(_, text)| text)),
+        None => super::output::write(files.first().map_or("", |(_, text)| text))?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -6,10 +6,10 @@ use std::{
 };
 
 use anyhow::Context;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use http::Method;
 
-use super::connection::ConnectionArgs;
+use super::{connection::ConnectionArgs, output, screen::tell};
 use crate::{
     arango::{Client, Pool, Request},
     core::{DatabaseName, encode_segment},
@@ -17,9 +17,16 @@ use crate::{
 
 /// Send any request to a deployment.
 ///
-/// The status goes to standard error, the body to standard output.
+/// The status goes to standard error, the body to standard output; with `-o json` both are one document.
 #[derive(Debug, Args)]
-#[command(after_help = "Exit codes: 0 the server answered with a success, 1 anything else, 2 wrong usage")]
+#[command(after_help = "\
+Examples:
+  arango-operator request GET /_api/version
+  arango-operator request POST /_api/database -d '{\"name\": \"shop\"}'
+  arango-operator request GET /_api/collection --database shop --as alice
+  arango-operator request GET /_api/user -o json | jq .status
+
+Exit codes: 0 the server answered with a success, 1 anything else, 2 wrong usage")]
 pub struct RequestArgs {
     /// GET, POST, PUT, PATCH, DELETE, …
     method: String,
@@ -34,8 +41,20 @@ pub struct RequestArgs {
     /// Send it as this user, by a token signed with the deployment's secret: see --jwt-secret-file
     #[arg(long = "as", value_name = "USER")]
     as_user: Option<String>,
+    /// In which form the answer is printed
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Form::Body)]
+    output: Form,
     #[command(flatten)]
     connection: ConnectionArgs,
+}
+
+/// The forms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// Its body as it is, the status on standard error
+    Body,
+    /// One JSON document with status and body; docs/commands.md has the keys
+    Json,
 }
 
 /// Sends the request and prints the answer.
@@ -52,14 +71,23 @@ pub async fn run(args: RequestArgs) -> anyhow::Result<ExitCode> {
         None => args.connection.connection()?,
     };
     let answer = Client::new(Pool::new(connection)?).send(request).await?;
-    eprintln!("{}", answer.status);
+    let code = if answer.status.as_u16() < 400 { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    if args.output == Form::Json {
+        // What is no JSON is shown as the text that it is, as far as it is one.
+        let body = serde_json::from_slice(&answer.body)
+            .unwrap_or_else(|_| serde_json::Value::from(String::from_utf8_lossy(&answer.body)));
+        let json = serde_json::json!({"status": answer.status.as_u16(), "body": body});
+        output::print(output::Format::Json, &json, |_| String::new())?;
+        return Ok(code);
+    }
+    tell(answer.status);
     let mut out = std::io::stdout().lock();
     out.write_all(&answer.body)?;
     if !answer.body.is_empty() && !answer.body.ends_with(b"\n") {
         out.write_all(b"\n")?;
     }
     out.flush()?;
-    Ok(if answer.status.as_u16() < 400 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(code)
 }
 
 /// The path with its database, and with a leading slash.

@@ -27,9 +27,13 @@ const DEPOSED: u8 = 3;
 ///
 /// Of several replicas one acts, the one that holds the Lease; the others know all that is there and wait. One that loses
 /// the Lease while it acts ends at once, and is to be started again.
-///
-/// Exit codes: 0 ended as told, 1 an error that was printed, 2 wrong usage, 3 the Lease was lost.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  arango-operator run                                      for the current context of kubectl
+  arango-operator run --namespace shop --leader-election false --log debug
+
+Exit codes: 0 ended as told, 1 an error that was printed, 2 wrong usage, 3 the Lease was lost")]
 pub struct RunArgs {
     /// Watch this namespace only. Repeat it, or separate by commas, for several. All namespaces if left out.
     #[arg(long, env = "ARANGO_OPERATOR_NAMESPACE", value_name = "NAMESPACE", value_delimiter = ',', value_parser = NonEmptyStringValueParser::new())]
@@ -142,8 +146,8 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         maintenance_period: args.maintenance_period,
     };
     let ended = operator::run(client, settings, stop, |addresses| {
-        println!("health http://{}", addresses.health);
-        println!("metrics http://{}", addresses.metrics);
+        super::output::say(format_args!("health http://{}", addresses.health));
+        super::output::say(format_args!("metrics http://{}", addresses.metrics));
     })
     .await;
     if let Ok(End::Deposed(lost)) = &ended {

@@ -3,7 +3,7 @@
 
 use std::{
     fmt::Display,
-    io::{IsTerminal, Stderr},
+    io::{IsTerminal, Stderr, Write},
     pin::pin,
     time::Duration,
 };
@@ -19,6 +19,11 @@ const CLEAR: &str = "\r\x1b[2K";
 /// Whether what is written there may be coloured: by a terminal, unless `NO_COLOR` is set to something.
 pub(super) fn may_colour(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// Says a line on standard error. Who closed it doesn't want to hear it, and that is no reason to panic.
+pub(super) fn tell(line: impl Display) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
 /// Standard error for one person.
@@ -107,7 +112,8 @@ impl Screen {
         std::io::stderr()
     }
 
-    fn clear(&self) {
+    /// Takes the line that may be redrawn away.
+    pub(super) fn clear(&self) {
         if std::mem::take(&mut *self.open.lock()) {
             eprint!("{CLEAR}");
         }

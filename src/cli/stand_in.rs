@@ -24,8 +24,13 @@ const SECRET_MAX: usize = 64;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Prints one line `coordinator N URL` for each coordinator when it accepts connections; then, as far as \
-                  they are asked for, `ca FILE` and `control URL`.\n\
-                  Exit codes: 0 ended by SIGINT or SIGTERM, 1 an error that was printed, 2 wrong usage."
+                  they are asked for, `ca FILE` and `control URL`.
+
+Examples:
+  ARANGO_ROOT_PASSWORD=secret arango-operator stand-in
+  arango-operator stand-in --single --listen 127.0.0.1:0 --root-password secret
+
+Exit codes: 0 ended by SIGINT or SIGTERM, 1 an error that was printed, 2 wrong usage"
 )]
 pub(super) struct Args {
     /// How many coordinators the cluster has.
@@ -155,8 +160,8 @@ impl Args {
         config.admin_execute = self.allow_admin_execute;
         config.authentication = self.authentication;
         config.root_password = self.root_password.clone().unwrap_or_else(|| {
-            eprintln!(
-                "warning: the password of root is empty; set it with --root-password or ARANGO_ROOT_PASSWORD"
+            super::screen::tell(
+                "warning: the password of root is empty; set it with --root-password or ARANGO_ROOT_PASSWORD",
             );
             String::new()
         });
@@ -181,13 +186,13 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
             None => None,
         };
         for (n, endpoint) in stand_in.endpoints().iter().enumerate() {
-            println!("coordinator {} {endpoint}", n + 1);
+            super::output::say(format_args!("coordinator {} {endpoint}", n + 1));
         }
         if let Some((path, _)) = &authority {
-            println!("ca {}", path.display());
+            super::output::say(format_args!("ca {}", path.display()));
         }
         if let Some(address) = control {
-            println!("control http://{address}");
+            super::output::say(format_args!("control http://{address}"));
         }
         tokio::select! {
             _ = interrupt.recv() => {}

@@ -29,6 +29,9 @@ mod tests;
 /// So many changes in a row go before a comparison that waits.
 const CHANGES_IN_A_ROW: u32 = 7;
 
+/// Room for so many is kept when nobody is left.
+const SPARE: usize = 64;
+
 /// Who queues up with whom.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Lane {
@@ -272,7 +275,13 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
                 record.later = Some((at, Arc::clone(lane), urgency));
                 self.later.insert((at, key.clone()));
             }
-            (None, None) => drop(self.records.remove(key)),
+            (None, None) => {
+                self.records.remove(key);
+                // After a burst nobody is left for long.
+                if self.records.capacity() > SPARE && self.records.len() < self.records.capacity() / 8 {
+                    self.records.shrink_to(self.records.len() * 2);
+                }
+            }
         }
     }
 

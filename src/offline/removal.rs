@@ -14,6 +14,9 @@ use crate::{
     reconcile::{Target, drive},
 };
 
+/// Why an object stays that is declared no longer.
+const KEPT: &str = "no manifest declares it any more; it was there before, or its deletion policy keeps it";
+
 /// The resource as it was last applied.
 fn resource<K: Kind>(kept: &Kept) -> Option<K::Resource> {
     let spec: serde_json::Value = kept.spec.read()?;
@@ -49,20 +52,20 @@ pub(super) async fn remove<K: Kind>(
     let (Some(resource), Some(mut memory)) = (resource::<K>(kept), kept.memory.read::<K::Memory>()) else {
         return Err(RecordError::NotUnderstood);
     };
+    let desired = K::remembered(&resource, &memory)
+        .map_or_else(|| K::desired(&resource, &scene.manifests.lookup(&kept.namespace)), Ok);
+    if let Ok(desired) = &desired {
+        item.entry.object = Some(K::describe(desired));
+    }
     let consent = if scene.prunes { K::consent(&resource, Some(kept.origin)) } else { Consent::Keep };
     let unfinished = K::is_unfinished(&memory);
     if consent == Consent::Keep && !unfinished {
-        return Ok(scene
-            .prunes
-            .then(|| let_go(item, "no manifest declares it any more; deletion policy Retain")));
+        return Ok(scene.prunes.then(|| let_go(item, KEPT)));
     }
-    let desired = K::remembered(&resource, &memory)
-        .map_or_else(|| K::desired(&resource, &scene.manifests.lookup(&kept.namespace)), Ok);
     let Ok(mut desired) = desired else {
         // It never came to anything.
         return Ok(scene.prunes.then(|| let_go(item, "what it referred to is gone")));
     };
-    item.entry.object = Some(K::describe(&desired));
     let secrets = scene.manifests.secrets(&kept.namespace);
     let prepared =
         K::prepare(scene.server, &secrets, scene.look(), (&mut desired, &mut memory), scene.viewpoint).await;

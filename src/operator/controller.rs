@@ -112,11 +112,12 @@ pub fn index<K: Kind>(context: &Context, resource: &K::Resource, desired: Option
             Need::Resource(kind, name) => Key::Resource(Ref { kind, id: Id::new(namespace, &name) }),
             Need::Object(object) => Key::Object(cluster.clone(), object),
         })
+        .chain([super::clusters::connections::key(&cluster)])
         .collect();
-    needs.push(super::clusters::connections::key(&cluster));
     if cluster.namespace != *namespace {
         needs.push(Key::Namespace(namespace.clone()));
     }
+    needs.shrink_to_fit();
     let lane = Lane { cluster: cluster.clone(), namespace: Some(Arc::clone(namespace)) };
     let declares = desired.map(|desired| Key::Object(cluster, K::object(desired)));
     let remembers = resource.status().and_then(|status| status.deployment.as_deref().map(Into::into));
@@ -197,8 +198,6 @@ async fn follow<K: Kind>(
         Err(error) => warn!(kind = K::NAME, %error, "the watch failed; trying again"),
     };
     watch(&context, known_in(writer.as_reader()))
-        // Half of an object's metadata, and nobody reads it here.
-        .modify(|resource: &mut K::Resource| resource.managed_fields_mut().clear())
         .reflect(writer)
         .inspect(seen)
         .applied_objects()

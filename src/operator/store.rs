@@ -4,20 +4,23 @@
 use std::sync::Arc;
 
 use kube::{
-    Api, Resource, ResourceExt,
+    Resource, ResourceExt,
     api::{Patch, PatchParams, PostParams},
-    core::{NamespaceResourceScope, object::HasStatus},
+    core::{NamespaceResourceScope, PartialObjectMeta, Request, object::HasStatus, request},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 
-use super::{context::Context, events::kind_of};
+use self::wire::{Sent, Written};
+use super::{context::Context, events::kind_of, watching::slim::Slim};
 use crate::{
     core::{Origin, Status},
     crash::{self, Point},
     kinds::{Declaration, Kind},
     reconcile::Journal,
 };
+
+mod wire;
 
 /// The finalizer, and its name is the same for all kinds.
 pub const FINALIZER: &str = "arango-operator.dev/cleanup";
@@ -48,7 +51,7 @@ impl From<kube::Error> for StoreError {
 /// A resource type that can be written to.
 pub trait Writable:
     Resource<DynamicType = (), Scope = NamespaceResourceScope>
-    + HasStatus<Status: PartialEq + Clone + Send + Sync>
+    + HasStatus<Status: PartialEq + Clone + Serialize + Send + Sync>
     + Clone
     + std::fmt::Debug
     + Serialize
@@ -61,7 +64,7 @@ pub trait Writable:
 
 impl<R> Writable for R where
     R: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + HasStatus<Status: PartialEq + Clone + Send + Sync>
+        + HasStatus<Status: PartialEq + Clone + Serialize + Send + Sync>
         + Clone
         + std::fmt::Debug
         + Serialize
@@ -76,7 +79,6 @@ impl<R> Writable for R where
 #[derive(Debug)]
 pub struct Stored<'a, R> {
     context: &'a Context,
-    api: Api<R>,
     /// The resource.
     pub resource: R,
     /// Whether what is remembered is in the status alone. The claim is an annotation: whoever may write the resource may
@@ -125,8 +127,7 @@ pub fn records<D: Declaration>(resource: &D, deployment: Option<&str>, by_status
 impl<'a, R: Writable> Stored<'a, R> {
     /// A resource out of a cache.
     pub fn new(context: &'a Context, resource: R) -> Self {
-        let api = context.api(resource.meta().namespace.as_deref().unwrap_or_default());
-        Self { context, api, resource, by_status_alone: false, is_final: false, deployment: None }
+        Self { context, resource, by_status_alone: false, is_final: false, deployment: None }
     }
 
     /// Whether the finalizer is there.
@@ -177,12 +178,12 @@ impl<'a, R: Writable> Stored<'a, R> {
             metadata["resourceVersion"] = json!(self.resource.resource_version());
             metadata["uid"] = json!(self.resource.uid());
             let patch = Patch::Merge(json!({"metadata": metadata}));
-            match self.api.patch_metadata(&name, &PatchParams::default(), &patch).await {
+            let request = self.request().patch_metadata(&name, &PatchParams::default(), &patch);
+            match self.send::<Slim<PartialObjectMeta<R>>>(request).await {
                 Ok(written) => {
                     crash::at(done);
                     self.context.metrics.wrote(kind_of::<R>(), "metadata");
-                    *self.resource.meta_mut() = written.metadata;
-                    self.resource.meta_mut().managed_fields = None;
+                    *self.resource.meta_mut() = written.into_inner().metadata;
                     return Ok(());
                 }
                 Err(error) if is(&error, 409) => self.read_again(&name).await?,
@@ -199,14 +200,15 @@ impl<'a, R: Writable> Stored<'a, R> {
             if self.resource.status() == Some(&status) {
                 return Ok(());
             }
-            let mut resource = self.resource.clone();
-            *resource.status_mut() = Some(status.clone());
-            match self.api.replace_status(&name, &PostParams::default(), &resource).await {
-                Ok(written) => {
+            let sent = Sent::new::<R>(self.resource.meta(), &status);
+            let body = serde_json::to_vec(&sent).map_err(kube::Error::SerdeError)?;
+            let request = self.request().replace_subresource("status", &name, &PostParams::default(), body);
+            match self.send::<Written>(request).await {
+                Ok(Written { metadata }) => {
                     crash::at(Point::StatusWritten);
                     self.context.metrics.wrote(kind_of::<R>(), "status");
-                    self.resource = written;
-                    self.resource.meta_mut().managed_fields = None;
+                    self.resource.meta_mut().resource_version = Some(metadata.resource_version);
+                    *self.resource.status_mut() = Some(status);
                     return Ok(());
                 }
                 Err(error) if is(&error, 409) => self.read_again(&name).await?,
@@ -216,9 +218,21 @@ impl<'a, R: Writable> Stored<'a, R> {
         Err(StoreError::Outdated)
     }
 
+    fn request(&self) -> Request {
+        Request::new(R::url_path(&(), self.resource.meta().namespace.as_deref()))
+    }
+
+    async fn send<T: DeserializeOwned>(
+        &self,
+        request: Result<http::Request<Vec<u8>>, request::Error>,
+    ) -> Result<T, kube::Error> {
+        self.context.client.request(request.map_err(kube::Error::BuildRequest)?).await
+    }
+
     /// Reads the resource again after a conflict. If it is about something else by now, this pass is over.
     async fn read_again(&mut self, name: &str) -> Result<(), StoreError> {
-        let mut newer = self.api.get(name).await?;
+        let namespace = self.resource.meta().namespace.as_deref().unwrap_or_default();
+        let mut newer = self.context.api::<R>(namespace).get(name).await?;
         newer.meta_mut().managed_fields = None;
         let (old, new) = (self.resource.meta(), newer.meta());
         let same = !self.is_final

@@ -183,4 +183,9 @@ impl Server {
     pub fn forget<P: Part>(&self, key: &P::Key) {
         self.shared().snapshot.forget::<P>(key);
     }
+
+    /// Gives up what is known and nobody has asked for lately.
+    pub fn tidy(&self) {
+        self.shared().snapshot.tidy();
+    }
 }

@@ -10,23 +10,26 @@
 
 use std::{
     any::{Any, TypeId},
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     future::Future,
     hash::Hash,
     sync::{Arc, Weak},
     time::{Duration, Instant},
 };
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::Semaphore;
 
+use self::writes::{Amendment, Writes};
 use crate::arango::{Client, Error};
+
+mod writes;
 
 /// How long another coordinator may show the state before a write.
 pub const SETTLING: Duration = Duration::from_secs(5);
 
-/// How long our own writes are kept to be applied to late reads: longer than any read may take.
-const REMEMBER_WRITES: Duration = Duration::from_secs(180);
+/// What nobody has asked for so long is given up: a comparison asks for it at once, and whoever comes later wants it fresh.
+const UNUSED: Duration = Duration::from_secs(30);
 
 /// How old an answer may be.
 #[derive(Debug, Clone, Copy)]
@@ -67,13 +70,14 @@ pub fn rest(rows: usize) -> Duration {
 
 /// Parts that are read at the same time: a comparison of everything must not crowd out those who work.
 const READS_AT_ONCE: usize = 8;
+
 /// Who reads: one connection. What is read for it goes with it.
 #[derive(Debug, Default)]
 pub struct Reader(Arc<()>);
 
 /// The parts of one server that were read.
 pub struct Snapshot {
-    tables: Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
+    tables: Mutex<HashMap<TypeId, Arc<dyn AnyTable>>>,
     reads: Semaphore,
     /// Whether our own writes hold for good, whatever is read later: in a rehearsal the server never learns of them.
     rehearses: bool,
@@ -85,8 +89,37 @@ impl Default for Snapshot {
     }
 }
 
-type Table<P> = Mutex<HashMap<<P as Part>::Key, Arc<Cell<<P as Part>::Value>>>>;
-type Amendment<V> = Arc<dyn Fn(&mut V) + Send + Sync>;
+type Cells<P> = HashMap<<P as Part>::Key, Arc<Cell<<P as Part>::Value>>>;
+
+/// The parts of one sort.
+struct Table<P: Part> {
+    cells: Mutex<Cells<P>>,
+    /// What was written to all of them. Kept once, and laid over each when somebody asks for it: locked before a cell is.
+    all: RwLock<Writes<P::Value>>,
+}
+
+impl<P: Part> Default for Table<P> {
+    fn default() -> Self {
+        Self { cells: Mutex::default(), all: RwLock::default() }
+    }
+}
+
+/// A table of whatever sort.
+trait AnyTable: Any + Send + Sync {
+    /// Gives up what nobody will ask for.
+    fn tidy(&self, now: Instant);
+}
+
+impl<P: Part> AnyTable for Table<P> {
+    fn tidy(&self, now: Instant) {
+        self.all.write().prune(now);
+        let mut cells = self.cells.lock();
+        // Nobody else has one that is in the table alone, and nobody gets it meanwhile.
+        cells.retain(|_, cell| Arc::strong_count(cell) > 1 || cell.known.lock().tidy(now));
+        let left = cells.len();
+        cells.shrink_to(left * 2);
+    }
+}
 
 struct Cell<V> {
     known: Mutex<Known<V>>,
@@ -94,7 +127,7 @@ struct Cell<V> {
 
 struct Known<V> {
     views: Vec<View<V>>,
-    writes: VecDeque<(Instant, Amendment<V>)>,
+    writes: Writes<V>,
     /// When it was last forgotten: a read that began before may be older than what made it be forgotten.
     forgotten: Option<Instant>,
 }
@@ -102,7 +135,9 @@ struct Known<V> {
 /// What one reader knows.
 struct View<V> {
     reader: Weak<()>,
-    value: Option<(Instant, V)>,
+    value: Option<Learned<V>>,
+    /// When somebody last asked.
+    used: Instant,
     /// Not before then is it read again.
     rests_until: Option<Instant>,
     /// The last read that failed, and when it ended: what one waiter was told holds for all who waited with him.
@@ -111,9 +146,18 @@ struct View<V> {
     reading: Arc<tokio::sync::Mutex<()>>,
 }
 
+/// What was read.
+struct Learned<V> {
+    /// When that began.
+    started: Instant,
+    value: V,
+    /// How many of the writes to all are in it.
+    laid: u64,
+}
+
 impl<V> Default for Cell<V> {
     fn default() -> Self {
-        let known = Known { views: Vec::new(), writes: VecDeque::new(), forgotten: None };
+        let known = Known { views: Vec::new(), writes: Writes::default(), forgotten: None };
         Self { known: Mutex::new(known) }
     }
 }
@@ -123,10 +167,11 @@ impl<V> Known<V> {
         let whose = |view: &View<V>| std::ptr::eq(view.reader.as_ptr(), Arc::as_ptr(&reader.0));
         let at = self.views.iter().position(whose).unwrap_or_else(|| {
             self.views.retain(|view| view.reader.strong_count() > 0);
-            let reader = Arc::downgrade(&reader.0);
+            self.views.reserve_exact(1);
             self.views.push(View {
-                reader,
+                reader: Arc::downgrade(&reader.0),
                 value: None,
+                used: Instant::now(),
                 rests_until: None,
                 failed: None,
                 reading: Arc::default(),
@@ -135,6 +180,30 @@ impl<V> Known<V> {
         });
         &mut self.views[at]
     }
+
+    /// Gives up what nobody will ask for; whether anything is left. Called while nobody reads.
+    fn tidy(&mut self, now: Instant) -> bool {
+        self.views.retain(|view| {
+            view.reader.strong_count() > 0 && now.saturating_duration_since(view.used) < UNUSED
+        });
+        self.writes.prune(now);
+        !self.views.is_empty()
+            || self.writes.last().max(self.forgotten).is_some_and(|at| !writes::is_old(at, now))
+    }
+}
+
+impl<V> View<V> {
+    /// Brings what is known up to what was written to all. What can't be is not known.
+    fn catch_up(&mut self, all: &Writes<V>) {
+        let Some(Learned { value, laid, .. }) = &mut self.value else { return };
+        match all.since(*laid) {
+            Some(writes) => {
+                writes.for_each(|amendment| amendment(value));
+                *laid = all.made();
+            }
+            None => self.value = None,
+        }
+    }
 }
 
 impl<V> Cell<V> {
@@ -142,51 +211,52 @@ impl<V> Cell<V> {
     /// ended after the asker's own request. A thousand who wait while nobody answers shall wait for one read's time.
     fn ask<T>(
         &self,
+        all: &Writes<V>,
         reader: &Reader,
-        since: Instant,
-        asked: Instant,
+        (since, asked): (Instant, Instant),
         f: &mut impl FnMut(&V) -> T,
     ) -> Option<Result<T, Error>> {
         let mut known = self.known.lock();
         let view = known.view(reader);
+        view.used = asked;
+        view.catch_up(all);
         match (&view.value, &view.failed) {
-            (Some((started, value)), _) if *started >= since => Some(Ok(f(value))),
+            (Some(Learned { started, value, .. }), _) if *started >= since => Some(Ok(f(value))),
             (_, Some((ended, error))) if *ended > asked => Some(Err(error.clone())),
             _ => None,
         }
     }
 
-    fn amend(&self, now: Instant, amendment: Amendment<V>, for_good: bool) {
+    fn amend(&self, all: &Writes<V>, now: Instant, amendment: Amendment<V>, for_good: bool) {
         let mut known = self.known.lock();
-        for (_, value) in known.views.iter_mut().filter_map(|view| view.value.as_mut()) {
-            amendment(value);
+        for view in &mut known.views {
+            view.catch_up(all);
+            if let Some(Learned { value, .. }) = &mut view.value {
+                amendment(value);
+            }
         }
-        while !for_good
-            && known.writes.front().is_some_and(|(at, _)| now.duration_since(*at) > REMEMBER_WRITES)
-        {
-            known.writes.pop_front();
-        }
-        known.writes.push_back((now, amendment));
+        known.writes.push(now, amendment, for_good);
     }
 
     fn learn<T>(
         &self,
+        all: &Writes<V>,
         reader: &Reader,
         (started, for_good): (Instant, bool),
         mut value: V,
         ask: &mut impl FnMut(&V) -> T,
     ) -> T {
         let mut known = self.known.lock();
-        for (at, amendment) in &known.writes {
-            if for_good || started < *at + SETTLING {
-                amendment(&mut value);
-            }
-        }
+        // Something unknown came after what was written before it was forgotten.
+        let after = known.forgotten;
+        let to_all = all.over(started, for_good).filter(|(at, _)| after.is_none_or(|after| after < *at));
+        writes::in_order(known.writes.over(started, for_good), to_all)
+            .for_each(|amendment| amendment(&mut value));
         let answer = ask(&value);
-        let holds = known.forgotten.is_none_or(|at| at <= started);
+        let holds = after.is_none_or(|at| at <= started);
         let view = known.view(reader);
         if holds {
-            view.value = Some((started, value));
+            view.value = Some(Learned { started, value, laid: all.made() });
         }
         view.failed = None;
         answer
@@ -202,12 +272,9 @@ impl Snapshot {
     fn table<P: Part>(&self) -> Arc<Table<P>> {
         let mut tables = self.tables.lock();
         let table = tables.entry(TypeId::of::<P>()).or_insert_with(|| Arc::new(Table::<P>::default()));
+        let table: Arc<dyn Any + Send + Sync> = Arc::clone(table) as _;
         // The type is the key, so the cast can't fail; a fresh table would only cost a read.
-        Arc::clone(table).downcast().unwrap_or_default()
-    }
-
-    fn cell<P: Part>(&self, key: &P::Key) -> Arc<Cell<P::Value>> {
-        Arc::clone(self.table::<P>().lock().entry(key.clone()).or_default())
+        table.downcast().unwrap_or_default()
     }
 
     /// Asks a part, reading it first unless it was read recently enough.
@@ -218,14 +285,15 @@ impl Snapshot {
         since: Instant,
         mut ask: impl FnMut(&P::Value) -> T + Send,
     ) -> Result<T, Error> {
-        let cell = self.cell::<P>(key);
+        let table = self.table::<P>();
+        let cell = table.cell(key);
         let asked = Instant::now();
-        if let Some(answer) = cell.ask(reader, since, asked, &mut ask) {
+        if let Some(answer) = cell.ask(&table.all.read(), reader, (since, asked), &mut ask) {
             return answer;
         }
         let reading = Arc::clone(&cell.known.lock().view(reader).reading);
         let _reading = reading.lock().await;
-        if let Some(answer) = cell.ask(reader, since, asked, &mut ask) {
+        if let Some(answer) = cell.ask(&table.all.read(), reader, (since, asked), &mut ask) {
             return answer;
         }
         let rests_until = cell.known.lock().view(reader).rests_until.filter(|until| *until > asked);
@@ -238,7 +306,8 @@ impl Snapshot {
         match P::read(client, key).await {
             Ok(value) => {
                 let rest = P::rest(&value);
-                let answer = cell.learn(reader, (started, self.rehearses), value, &mut ask);
+                let answer =
+                    cell.learn(&table.all.read(), reader, (started, self.rehearses), value, &mut ask);
                 if !rest.is_zero() {
                     cell.known.lock().view(reader).rests_until = Some(started + rest);
                 }
@@ -253,37 +322,40 @@ impl Snapshot {
 
     /// When a part was last written by us, or may have been; nothing if that is long ago.
     pub fn wrote_to<P: Part>(&self, key: &P::Key) -> Option<Instant> {
-        let cell = self.cell::<P>(key);
-        let known = cell.known.lock();
-        known.writes.back().map(|(at, _)| *at).max(known.forgotten)
+        let table = self.table::<P>();
+        let to_all = table.all.read().last();
+        let cell = table.cells.lock().get(key).cloned();
+        let to_it = cell.and_then(|cell| {
+            let known = cell.known.lock();
+            known.writes.last().max(known.forgotten)
+        });
+        to_it.max(to_all)
     }
 
     /// Applies our own write to a part.
     pub fn amend<P: Part>(&self, key: &P::Key, amendment: impl Fn(&mut P::Value) + Send + Sync + 'static) {
-        self.cell::<P>(key).amend(Instant::now(), Arc::new(amendment), self.rehearses);
+        let table = self.table::<P>();
+        table.cell(key).amend(&table.all.read(), Instant::now(), Box::new(amendment), self.rehearses);
     }
 
     /// Applies our own write to every part of a sort that was read.
     pub fn amend_all<P: Part>(&self, amendment: impl Fn(&mut P::Value) + Send + Sync + 'static) {
-        let amendment: Amendment<P::Value> = Arc::new(amendment);
-        let now = Instant::now();
-        for cell in self.table::<P>().lock().values() {
-            cell.amend(now, Arc::clone(&amendment), self.rehearses);
-        }
+        self.table::<P>().all.write().push(Instant::now(), Box::new(amendment), self.rehearses);
     }
 
     /// Learns a part from our own write, without a read. It holds against late reads too, and against the writes
     /// before it: a user who was made anew has none of the rights that he was given before.
     pub fn put<P: Part<Value: Clone>>(&self, reader: &Reader, key: &P::Key, value: P::Value) {
-        let cell = self.cell::<P>(key);
+        let table = self.table::<P>();
+        let (cell, all) = (table.cell(key), table.all.read());
         let mut known = cell.known.lock();
         let now = Instant::now();
         known.view(reader);
         for view in &mut known.views {
-            view.value = Some((now, value.clone()));
+            view.value = Some(Learned { started: now, value: value.clone(), laid: all.made() });
         }
         known.writes.clear();
-        known.writes.push_back((now, Arc::new(move |known| *known = value.clone())));
+        known.writes.push(now, Box::new(move |known| *known = value.clone()), self.rehearses);
     }
 
     /// Forgets a part: the next look reads it. In a rehearsal nothing unknown can have come to it.
@@ -291,7 +363,7 @@ impl Snapshot {
         if self.rehearses {
             return;
         }
-        let cell = self.cell::<P>(key);
+        let cell = self.table::<P>().cell(key);
         let mut known = cell.known.lock();
         for view in &mut known.views {
             view.value = None;
@@ -299,6 +371,24 @@ impl Snapshot {
         known.forgotten = Some(Instant::now());
         // An earlier write must not be laid over what the next read says: something unknown came after it.
         known.writes.clear();
+    }
+
+    /// Gives up what nobody has asked for lately, and what is known of those who are gone.
+    pub fn tidy(&self) {
+        let tables: Vec<_> = self.tables.lock().values().cloned().collect();
+        for table in tables {
+            table.tidy(Instant::now());
+        }
+    }
+}
+
+impl<P: Part> Table<P> {
+    fn cell(&self, key: &P::Key) -> Arc<Cell<P::Value>> {
+        let mut cells = self.cells.lock();
+        if let Some(cell) = cells.get(key) {
+            return Arc::clone(cell);
+        }
+        Arc::clone(cells.entry(key.clone()).or_default())
     }
 }
 

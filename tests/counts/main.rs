@@ -39,13 +39,13 @@ const EACH: usize = 150;
 /// Bytes at rest of one object, by plural: its spec and status in the cache, who needs it, what is known of its server. In those of
 /// a right is its share of the connections on which the rights are read.
 const BYTES: [(&str, usize); 3] =
-    [("arangodatabases", 2500), ("arangousers", 5500), ("arangopermissions", 19000)];
+    [("arangodatabases", 1800), ("arangousers", 4900), ("arangopermissions", 16500)];
 
 /// Allocations of one pass that finds nothing to do, with its share of what is read for all.
-const ALLOCATIONS: usize = 450;
+const ALLOCATIONS: usize = 270;
 
 /// Allocations of one object that is made; those of the API server are among them.
-const ALLOCATIONS_TO_MAKE: usize = 1300;
+const ALLOCATIONS_TO_MAKE: usize = 1050;
 
 /// Writes to Kubernetes of one object that is made: a claim with its finalizer, and a status. What is kept when its resource goes
 /// needs no finalizer.

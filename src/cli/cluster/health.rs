@@ -13,9 +13,12 @@ use crate::{
 
 /// Show every server of the cluster as its supervision sees it.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Exit codes: 0 every server is GOOD, 1 one is not, or an error that was printed, 2 wrong usage"
-)]
+#[command(after_help = "\
+Examples:
+  arango-operator cluster health
+  arango-operator cluster health -o json | jq -r '.servers[] | select(.status != \"GOOD\").id'
+
+Exit codes: 0 every server is GOOD, 1 one is not, or an error that was printed, 2 wrong usage")]
 pub(super) struct HealthArgs {
     #[command(flatten)]
     common: Common,

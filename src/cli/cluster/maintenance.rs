@@ -36,8 +36,15 @@ const WORKS: &str = "The supervision works: what a failed server did is given to
 #[derive(Debug, Args)]
 #[command(
     after_help = "A change of the supervision is answered when it is done: after 1 s at the earliest, 120 s at the \
-                        latest.\n\
-                        Exit codes: 0 done, 1 an error that was printed, 2 wrong usage"
+                        latest.
+
+Examples:
+  arango-operator cluster maintenance                                    what is
+  arango-operator cluster maintenance 90m                                no failover for that long
+  arango-operator cluster maintenance off
+  arango-operator cluster maintenance on --server DBServer0001 --for 10m
+
+Exit codes: 0 done, 1 an error that was printed, 2 wrong usage"
 )]
 pub(super) struct MaintenanceArgs {
     /// `on` (for an hour), `off`, or how long: `90m`, `2h`, or seconds. Shows what is if left out

@@ -14,15 +14,18 @@ use crate::{
     cli::{
         duration,
         output::{self, Mark, Rows},
+        screen::tell,
     },
 };
 
 /// Show what coordinators and DB-Servers have counted since their start: a few figures, all of them as JSON.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Exit codes: 0 every server told its figures, 1 one did not, or an error that was printed, \
-                        2 wrong usage"
-)]
+#[command(after_help = "\
+Examples:
+  arango-operator cluster statistics
+  arango-operator cluster statistics DBServer0001 -o json
+
+Exit codes: 0 every server told its figures, 1 one did not, or an error that was printed, 2 wrong usage")]
 pub(super) struct StatisticsArgs {
     /// Servers by id or short name: `PRMR-…`, `Coordinator0001` [default: all coordinators and DB-Servers]
     #[arg(value_name = "SERVER")]
@@ -67,7 +70,7 @@ pub(super) async fn run(args: &StatisticsArgs) -> anyhow::Result<ExitCode> {
     let mut code = ExitCode::SUCCESS;
     for Told { id, member, answer } in &told {
         if let Err(error) = answer {
-            eprintln!("error: {}: {error}", named(id, member));
+            tell(format_args!("error: {}: {error}", named(id, member)));
             code = ExitCode::FAILURE;
         }
     }

@@ -18,10 +18,12 @@ const LOOK: Duration = Duration::from_secs(5);
 
 /// Show what kind of deployment it is, and how each endpoint answers. A single server has a status too.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Exit codes: 0 the deployment answered, be it through one endpoint alone, 1 an error that was \
-                        printed, 2 wrong usage"
-)]
+#[command(after_help = "\
+Examples:
+  arango-operator cluster status
+  arango-operator cluster status -o json | jq -r .version
+
+Exit codes: 0 the deployment answered, be it through one endpoint alone, 1 an error that was printed, 2 wrong usage")]
 pub(super) struct StatusArgs {
     #[command(flatten)]
     common: Common,

@@ -34,7 +34,7 @@ fn sections(command: &Command, path: &str, text: &mut String) {
         let about = sub.get_long_about().or(sub.get_about());
         let after = sub.get_after_long_help().or(sub.get_after_help());
         for said in about.into_iter().chain(after) {
-            let _ = write!(text, "{}\n\n", said.to_string().trim());
+            let _ = write!(text, "{}\n\n", page_of(&said.to_string()));
         }
         let usage = sub.clone().render_usage().to_string();
         let usage = usage.trim_start_matches("Usage:").trim();
@@ -45,6 +45,21 @@ fn sections(command: &Command, path: &str, text: &mut String) {
         }
         sections(sub, path, text);
     }
+}
+
+/// A text of the help as Markdown: lines that stand further in are code, such as the examples.
+fn page_of(said: &str) -> String {
+    let mut text = String::new();
+    let mut code = false;
+    for line in said.trim().lines() {
+        if code != line.starts_with("  ") && !line.is_empty() {
+            code = !code;
+            text.push('\n');
+        }
+        let indent = if code && !line.is_empty() { "  " } else { "" };
+        text.extend([indent, line, "\n"]);
+    }
+    text.trim_end().to_owned()
 }
 
 fn is_said(arg: &Arg) -> bool {

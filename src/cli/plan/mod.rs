@@ -20,11 +20,13 @@ use crate::{kinds::Viewpoint, offline::Report};
 /// The server is read and nothing is written. Every action is shown with its reason and its risk. Without --set it is what
 /// the operator would do with these manifests; with --set what `apply --set` would.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Exit codes: 0 nothing to do, 2 changes, 1 an error, or something that a person has to do something \
-                        about\n\nExamples:\n  arango-operator plan -f manifests/\n  kustomize build . | arango-operator \
-                        plan -f - -o diff"
-)]
+#[command(after_help = "\
+Examples:
+  arango-operator plan -f manifests/
+  kustomize build . | arango-operator plan -f - -o diff
+  arango-operator plan -f manifests/ -o json > plan.json
+
+Exit codes: 0 nothing to do, 2 changes, 1 an error, or something that a person has to do something about")]
 pub struct PlanArgs {
     #[command(flatten)]
     stage: StageArgs,

@@ -5,6 +5,7 @@ pub mod action;
 pub mod binding;
 pub mod crd;
 pub mod extra;
+mod known;
 pub mod mark;
 mod password;
 pub mod plan;
@@ -14,14 +15,14 @@ pub mod rotation;
 mod tests;
 pub mod undeclared;
 
-use std::{collections::BTreeMap, time::Duration};
-
 use kube::ResourceExt;
 use serde_json::Map;
 
+pub use self::known::Users;
 use self::{
     binding::{Delivered, Delivery},
     crd::{ArangoUser, UndeclaredPermissions, UserMemory},
+    known::Known,
     mark::{Mark, Whose},
     password::{read, verify, version},
 };
@@ -31,13 +32,13 @@ use super::{
     schema::Rule,
 };
 use crate::{
-    arango::{self, Class, Client, NewUser, UserChange, UserInfo, What},
+    arango::{self, Class, NewUser, UserChange, UserInfo, What},
     core::{
         Access, Consent, DriftPolicy, Hold, Id, Level, Origin, Plan, Rights, Subject, UserName,
         condition::cut, policy::consent_by_origin,
     },
     crash::{self, Point},
-    reconcile::{Look, Part, Secrets, Server, snapshot},
+    reconcile::{Look, Secrets, Server},
 };
 
 /// The annotation that asks for another password: a new one is made once for each new text.
@@ -49,23 +50,6 @@ const ROTATE_MAX: usize = 256;
 /// The kind ArangoUser.
 #[derive(Debug)]
 pub struct User;
-
-/// The users of a server (reference: users, list).
-#[derive(Debug)]
-pub struct Users;
-
-impl Part for Users {
-    type Key = ();
-    type Value = BTreeMap<UserName, UserInfo>;
-
-    fn rest(users: &Self::Value) -> Duration {
-        snapshot::rest(users.len())
-    }
-
-    async fn read(client: &Client, (): &()) -> Result<Self::Value, arango::Error> {
-        client.users().await
-    }
-}
 
 impl super::Declaration for ArangoUser {
     type Memory = UserMemory;
@@ -157,7 +141,7 @@ impl Kind for User {
         desired: &plan::Desired,
     ) -> Result<plan::Observed, arango::Error> {
         let user = server.read::<Users, _>(&(), look, |all| all.get(&desired.name).cloned()).await?;
-        let (active, extra) = user.map(|UserInfo { active, extra }| (active, extra)).unzip();
+        let (active, extra) = user.map(|known| known.info()).map(|info| (info.active, info.extra)).unzip();
         let extra: Map<_, _> = extra.unwrap_or_default();
         let secret = desired.password.as_ref().and_then(|source| version(secrets, &source.secret));
         let (mark, sibling_is_there) = match &server.identity {
@@ -392,8 +376,11 @@ fn note(
     change: impl Fn(&mut UserInfo) + Send + Sync + 'static,
 ) {
     let user = user.clone();
-    server.amend::<Users>(&(), move |all| match all.get_mut(&user) {
-        Some(info) => change(info),
-        None => drop(all.insert(user.clone(), unseen.clone())),
+    server.amend::<Users>(&(), move |all| {
+        let mut info = all.get(&user).map_or_else(|| unseen.clone(), Known::info);
+        if all.contains_key(&user) {
+            change(&mut info);
+        }
+        all.insert(user.clone(), Known::of(&info));
     });
 }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::{
     Users,
     crd::UserMemory,
+    known::Known,
     mark::{self, Mark, Whose},
     password::{due, read, version},
     plan::{Desired, Source},
@@ -25,7 +26,7 @@ pub(super) async fn prepare(
     viewpoint: Viewpoint,
 ) -> Result<Prepared, Hold> {
     let name = desired.name.clone();
-    let found = server.read::<Users, _>(&(), look, |all| all.get(&name).cloned()).await;
+    let found = server.read::<Users, _>(&(), look, |all| all.get(&name).map(Known::info)).await;
     let found = found.map_err(|error| of_error(&error, &format!("look at the user {name}")))?;
     let mut prepared = Prepared::default();
     // The mark of another: no instance of an operator is called nothing.

@@ -42,6 +42,9 @@ const PROBE: Duration = Duration::from_secs(600);
 const COUNT_SOON: Duration = Duration::from_secs(1);
 /// And at most so often.
 const COUNT: Duration = Duration::from_secs(10);
+/// What nobody asks for is given up so often.
+const TIDY: Duration = Duration::from_secs(30);
+
 /// The key by which everybody who uses an ArangoCluster is woken.
 pub fn key(cluster: &Id) -> Key {
     Key::Resource(Ref { kind: KIND, id: cluster.clone() })
@@ -179,6 +182,7 @@ impl Connected {
         tokio::spawn(async move {
             let mut next = tokio::time::Instant::now() + backoff::jitter(interval, rand::random());
             let (mut count, mut counted) = (None, None);
+            let mut tidy = tokio::time::interval(TIDY);
             loop {
                 tokio::select! {
                     () = end.cancelled() => return,
@@ -196,6 +200,10 @@ impl Connected {
                         *this.tick.lock() = Instant::now();
                         context.wake(&key(&cluster.id));
                         context.wakes.wake([cluster.clone()]);
+                    }
+                    _ = tidy.tick() => {
+                        let Some(this) = this.upgrade() else { return };
+                        this.server.tidy();
                     }
                     changed = states.changed() => {
                         if changed.is_err() {

@@ -166,7 +166,6 @@ async fn follow(context: Arc<Context>, store: Store<ArangoCluster>, writer: Writ
         Err(error) => warn!(kind = KIND, %error, "the watch failed; trying again"),
     };
     watch(&context, known_in(store))
-        .modify(|cluster: &mut ArangoCluster| cluster.managed_fields_mut().clear())
         .reflect(writer)
         .inspect(seen)
         .applied_objects()

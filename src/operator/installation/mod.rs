@@ -184,6 +184,11 @@ impl Installation {
         clusters.retain(|id, entry| entry.is_there || is_used(id));
     }
 
+    /// Whether any of the ArangoClusters is another installation's.
+    pub fn shares(&self) -> bool {
+        self.clusters.read().values().any(|entry| entry.whose != Whose::Ours)
+    }
+
     /// Whether it is left alone.
     pub fn is_elsewhere(&self, cluster: &Id) -> bool {
         self.clusters.read().get(cluster).is_some_and(|entry| entry.whose != Whose::Ours)

@@ -118,8 +118,9 @@ where
     R: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Send + Sync + 'static,
 {
     Box::new(move |context, counts| {
+        let shares = context.installation.shares();
         for resource in store.state() {
-            if context.installation.is_elsewhere(&cluster(&resource)) {
+            if shares && context.installation.is_elsewhere(&cluster(&resource)) {
                 continue;
             }
             let (ready, reason) = standing(conditions(&resource).unwrap_or_default());
@@ -138,6 +139,8 @@ fn standing(conditions: &[Condition]) -> (&'static str, &'static str) {
         ConditionStatus::False => "False",
         ConditionStatus::Unknown => "Unknown",
     };
-    let reason = Reason::ALL.iter().find(|reason| reason.as_str() == ready.reason);
+    // Most are: the whole list is looked through for the others.
+    let likely = [Reason::Ready];
+    let reason = likely.iter().chain(Reason::ALL).find(|reason| reason.as_str() == ready.reason);
     (status, reason.map_or("other", |reason| reason.as_str()))
 }

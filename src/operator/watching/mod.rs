@@ -3,6 +3,7 @@
 
 pub mod index;
 mod refs;
+pub mod slim;
 pub mod streams;
 pub mod wake;
 pub mod written;

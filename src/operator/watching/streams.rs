@@ -21,6 +21,7 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 
+use super::slim::Slim;
 use crate::operator::context::Context;
 
 /// Something that is watched.
@@ -49,15 +50,28 @@ impl<K> Watchable for K where
 /// Watches the namespaces that the operator is for. `known` tells what the cache holds of one of them; of an object only
 /// namespace and name matter.
 pub fn watch<K: Watchable>(context: &Context, known: impl Fn(&str) -> Vec<K> + Send + 'static) -> Events<K> {
-    let watch = |api: Api<K>| watcher::watcher(api, watcher::Config::default()).default_backoff();
+    let watch = |api: Api<Slim<K>>| {
+        let events = watcher::watcher(api, watcher::Config::default()).default_backoff();
+        events.map(|event| event.map(kept)).boxed()
+    };
     match &*context.namespaces {
-        [] => watch(Api::all(context.client.clone())).boxed(),
-        [namespace] => watch(context.api(namespace)).boxed(),
+        [] => watch(Api::all(context.client.clone())),
+        [namespace] => watch(context.api(namespace)),
         several => {
-            let each =
-                several.iter().map(|namespace| (namespace.clone(), watch(context.api(namespace)).boxed()));
+            let each = several.iter().map(|namespace| (namespace.clone(), watch(context.api(namespace))));
             merged(each.collect(), known).boxed()
         }
+    }
+}
+
+/// An event as it is kept.
+fn kept<K: Resource>(event: Event<Slim<K>>) -> Event<K> {
+    match event {
+        Event::Apply(object) => Event::Apply(object.into_inner()),
+        Event::Delete(object) => Event::Delete(object.into_inner()),
+        Event::InitApply(object) => Event::InitApply(object.into_inner()),
+        Event::Init => Event::Init,
+        Event::InitDone => Event::InitDone,
     }
 }
 

@@ -107,6 +107,11 @@ impl Wakes {
             let mut queued = self.queued.lock();
             for resource in resources {
                 let lane = queued.lane(&resource);
+                // What is kept of it from here on shares its name.
+                let resource = queued
+                    .lanes
+                    .get_key_value(&resource)
+                    .map_or(resource.clone(), |(known, _)| known.clone());
                 queued.queue.ask(resource, &lane, urgency, now, anew);
             }
         }

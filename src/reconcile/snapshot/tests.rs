@@ -1,6 +1,9 @@
-use std::sync::{
-    Arc, LazyLock,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -221,7 +224,68 @@ fn another_connection_reads_for_itself_and_knows_what_was_written_through_this_o
 
     drop(other);
     let third = Reader::default();
-    let cell = snapshot.cell::<List>(&());
+    let cell = snapshot.table::<List>().cell(&());
     cell.known.lock().view(&third);
     assert_eq!(cell.known.lock().views.len(), 2, "what was known to a connection goes with it");
+}
+
+#[test]
+fn what_is_written_to_all_is_laid_over_each_once_and_in_the_order_of_the_writes() {
+    let (client, _, answers) = server(2);
+    let snapshot = Snapshot::default();
+    let since = Instant::now();
+    for (answer, names) in answers.into_iter().zip([&["a"][..], &["late"]]) {
+        answer.send(Ok(list(names))).unwrap();
+    }
+    assert_eq!(block_on(read(&snapshot, &client, since)).unwrap(), ["a"]);
+    let add = |name: &'static str| move |all: &mut Vec<String>| all.push(name.to_owned());
+    snapshot.amend_all::<List>(add("b"));
+    snapshot.amend::<List>(&(), add("c"));
+    snapshot.amend_all::<List>(add("d"));
+    let all = ["a", "b", "c", "d"];
+    assert_eq!(block_on(read(&snapshot, &client, since)).unwrap(), all);
+    assert_eq!(block_on(read(&snapshot, &client, since)).unwrap(), all, "once");
+    // Another coordinator may not show them yet.
+    let found = block_on(read(&snapshot, &client, Instant::now())).unwrap();
+    assert_eq!(found, ["late", "b", "c", "d"]);
+}
+
+#[test]
+fn what_was_written_to_all_before_a_part_was_put_or_forgotten_is_not_laid_over_it() {
+    let (client, _, answers) = server(1);
+    let snapshot = Snapshot::default();
+    let since = Instant::now();
+    snapshot.amend_all::<List>(|all| all.push("before".into()));
+    snapshot.put::<List>(&READER, &(), vec!["made anew".into()]);
+    assert_eq!(block_on(read(&snapshot, &client, since)).unwrap(), ["made anew"]);
+    snapshot.forget::<List>(&());
+    answers.into_iter().for_each(|answer| answer.send(Ok(list(&["read"]))).unwrap());
+    assert_eq!(block_on(read(&snapshot, &client, Instant::now())).unwrap(), ["read"]);
+}
+
+#[test]
+fn what_nobody_asks_for_is_given_up_and_what_somebody_waits_for_is_not() {
+    let (client, slow, mut answers) = server(2);
+    let snapshot = Snapshot::default();
+    let since = Instant::now();
+    let later = |seconds| Instant::now() + Duration::from_secs(seconds);
+    answers.remove(0).send(Ok(list(&["a"]))).unwrap();
+    assert_eq!(block_on(read(&snapshot, &client, since)).unwrap(), ["a"]);
+    let table = snapshot.table::<List>();
+    table.tidy(Instant::now());
+    assert_eq!(block_on(read(&snapshot, &client, since)).unwrap(), ["a"], "asked for a moment ago");
+    table.tidy(later(60));
+    assert!(table.cells.lock().is_empty());
+
+    // What was written is known for as long as a read may be older.
+    snapshot.amend::<List>(&(), |all| all.push("ours".into()));
+    table.tidy(later(60));
+    let mut waiting = Box::pin(read(&snapshot, &client, since));
+    assert!(waiting.as_mut().now_or_never().is_none(), "it waits");
+    table.tidy(later(600));
+    answers.remove(0).send(Ok(list(&["before"]))).unwrap();
+    assert_eq!(block_on(waiting).unwrap(), ["before", "ours"]);
+    assert_eq!(slow.asked.load(Ordering::SeqCst), 2);
+    table.tidy(later(600));
+    assert!(table.cells.lock().is_empty() && snapshot.wrote_to::<List>(&()).is_none());
 }

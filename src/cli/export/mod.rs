@@ -1,0 +1,231 @@
+//! `export`: a deployment as manifests.
+
+mod document;
+mod files;
+mod manifests;
+
+use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
+
+use anyhow::Context;
+use clap::{ArgGroup, Args};
+use futures::{StreamExt, TryStreamExt, stream};
+
+use self::{
+    document::Document,
+    manifests::{Found, Style},
+};
+use super::{connection::ConnectionArgs, explain::all_rights, output, screen::Screen};
+use crate::{
+    arango::{Class, Client, Error, What},
+    core::{DatabaseName, UserName, glob::Glob, resource_name::is_subdomain},
+    kinds::schema::{ClusterRef, LocalRef},
+};
+
+/// Questions that are asked at the same time.
+const AT_ONCE: usize = 8;
+
+/// Write what is on a deployment as manifests: databases, users and their rights.
+///
+/// Nothing is changed. Applied, they are adopted as they are: the operator has nothing to write, and with deletionPolicy Retain
+/// nothing goes when they do. There is no password among them, so that users keep theirs. What can't be declared is
+/// named in comments.
+#[derive(Debug, Args)]
+#[command(
+    group = ArgGroup::new("where").args(["file", "split"]),
+    after_help = "\
+Examples:
+  arango-operator export                                 everything, to read
+  arango-operator export --namespace shop --cluster prod --split shop/
+  arango-operator export --databases 'shop*' --users 'shop-*' --output shop.yaml
+  arango-operator export --with-cluster | kubectl apply -f -
+
+Exit codes: 0 it was written, 1 an error that was printed, 2 wrong usage"
+)]
+pub(super) struct ExportArgs {
+    /// Databases whose names are like this, and the rights on them: `*` stands for any characters, `?` for one. Rights
+    /// on the wildcard and on _system are among them where the pattern fits these names. Repeatable. All if left out
+    #[arg(long, value_name = "GLOB")]
+    databases: Vec<String>,
+    /// Users whose names are like this, and their rights. Repeatable. All if left out
+    #[arg(long, value_name = "GLOB")]
+    users: Vec<String>,
+    #[command(flatten)]
+    without: Without,
+    /// The namespace of the manifests; that of whoever applies them if left out
+    #[arg(long, env = "ARANGO_NAMESPACE", value_name = "NAMESPACE", value_parser = resource_name)]
+    namespace: Option<String>,
+    /// The ArangoCluster that leads to the deployment, as `NAME`, or `NAMESPACE/NAME` for one in another namespace
+    #[arg(
+        long,
+        env = "ARANGO_CLUSTER",
+        value_name = "[NAMESPACE/]NAME",
+        default_value = "arangodb",
+        value_parser = cluster_ref
+    )]
+    cluster: ClusterRef,
+    /// Also write that ArangoCluster, with the endpoints of this connection. Its Secrets are yours to make; comments say how
+    #[arg(long)]
+    with_cluster: bool,
+    /// Write into this file instead of printing
+    #[arg(long = "output", value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Write one file per object into this folder
+    #[arg(long, value_name = "FOLDER")]
+    split: Option<PathBuf>,
+    /// Write over files that are there
+    #[arg(long, requires = "where")]
+    force: bool,
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+/// Kinds that are left out.
+#[derive(Debug, Args)]
+struct Without {
+    /// Leave databases out; rights name theirs
+    #[arg(long)]
+    no_databases: bool,
+    /// Leave users out; rights name theirs
+    #[arg(long)]
+    no_users: bool,
+    /// Leave rights out
+    #[arg(long)]
+    no_permissions: bool,
+}
+
+fn resource_name(name: &str) -> Result<String, String> {
+    if is_subdomain(name) {
+        return Ok(name.to_owned());
+    }
+    Err("a name in Kubernetes has small letters, digits, dashes and dots, with a letter or digit at both ends".to_owned())
+}
+
+fn cluster_ref(text: &str) -> Result<ClusterRef, String> {
+    let (namespace, name) = text.split_once('/').map_or((None, text), |(space, name)| (Some(space), name));
+    let namespace = namespace.map(resource_name).transpose()?;
+    Ok(ClusterRef { name: resource_name(name)?, namespace })
+}
+
+/// Runs the command.
+pub(super) async fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
+    let found = find(&args.connection.client()?, args).await?;
+    let style = Style { namespace: args.namespace.clone(), cluster: args.cluster.clone() };
+    let mut export = found.export(&style)?;
+    if args.with_cluster {
+        export.documents.insert(0, cluster(args)?);
+    }
+    match (&args.split, &args.file) {
+        (Some(folder), _) => files::split(folder, &export, args.force)?,
+        (None, Some(file)) => files::one(file, &export, args.force)?,
+        (None, None) => output::write(&files::text(&export))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Reads what was selected.
+async fn find(client: &Client, args: &ExportArgs) -> anyhow::Result<Found> {
+    let databases: Vec<_> = args.databases.iter().map(|glob| Glob::normalised(glob)).collect();
+    let users: Vec<_> = args.users.iter().map(|glob| Glob::new(glob)).collect();
+    let is = |globs: &[Glob], name: &str| globs.is_empty() || globs.iter().any(|glob| glob.matches(name));
+    let (names, mut infos) = futures::try_join!(client.databases(), client.users()).map_err(|error| {
+        let hint = match error.class() {
+            Class::Denied => {
+                "an export takes an administrator (rw on _system); choose another account with --user"
+            }
+            _ => "could not read the deployment",
+        };
+        anyhow::Error::new(error).context(hint)
+    })?;
+    infos.retain(|name, _| is(&users, name.as_str()));
+    let mut found =
+        Found { account: args.connection.account().map(UserName::from_server), ..Found::default() };
+    if !args.without.no_databases {
+        let names = names.into_iter().filter(|name| is(&databases, name.as_str())).collect();
+        found.databases =
+            each("databases", names, async |name: &DatabaseName| client.database(name).await).await?;
+    }
+    if !args.without.no_permissions {
+        let names: Vec<UserName> = infos.keys().cloned().collect();
+        let rights = each("users", names, async |user: &UserName| {
+            match all_rights(&client.for_user(user), user).await {
+                Err(error) if error.class() == Class::Missing(What::User) => Ok(None),
+                other => other.map(Some),
+            }
+        });
+        found.rights = rights.await?;
+        for rights in found.rights.values_mut() {
+            rights.0.retain(|scope, _| is(&databases, scope.as_str()));
+        }
+    }
+    if !args.without.no_users {
+        found.users = infos;
+    }
+    Ok(found)
+}
+
+/// Asks the same about each, some at a time. Who is gone meanwhile isn't there.
+async fn each<K: Ord, T>(
+    what: &str,
+    names: Vec<K>,
+    ask: impl AsyncFn(&K) -> Result<Option<T>, Error>,
+) -> Result<BTreeMap<K, T>, Error> {
+    let (screen, all, ask) = (Screen::new(), names.len(), &ask);
+    let asked = stream::iter(names).map(|name| async move {
+        let found = ask(&name).await?;
+        Ok::<_, Error>(found.map(|found| (name, found)))
+    });
+    let mut asked = asked.buffer_unordered(AT_ONCE);
+    let (mut found, mut done) = (BTreeMap::new(), 0);
+    while let Some(one) = asked.try_next().await? {
+        done += 1;
+        screen.draw(format_args!("{done} of {all} {what}"));
+        found.extend(one);
+    }
+    screen.clear();
+    Ok(found)
+}
+
+/// The ArangoCluster, as this connection reaches the deployment.
+fn cluster(args: &ExportArgs) -> anyhow::Result<Document> {
+    let ClusterRef { name, namespace } = &args.cluster;
+    let namespace = namespace.as_deref().or(args.namespace.as_deref());
+    let (spec, secrets) = args.connection.as_cluster(name).context("--with-cluster")?;
+    let place = namespace.map(|space| format!(" --namespace {space}")).unwrap_or_default();
+    let comments: Vec<_> =
+        secrets.iter().map(|secret| format!("kubectl create secret generic{place} {secret}")).collect();
+    document::write("ArangoCluster", "", (namespace, name), &comments, spec)
+}
+
+impl ConnectionArgs {
+    /// The spec of an ArangoCluster that connects as we do, and the Secrets that it wants.
+    fn as_cluster(&self, name: &str) -> anyhow::Result<(document::Cluster, Vec<String>)> {
+        let connection = self.connection()?;
+        let endpoints = connection.endpoints.iter().map(ToString::to_string).collect();
+        let reference = |end: &str| Some(LocalRef { name: format!("{name}-{end}") });
+        let mut secrets = Vec::new();
+        let auth = if self.is_superuser() {
+            secrets.push(format!("{name}-jwt --from-file=token=FILE"));
+            document::Auth { jwt_secret_ref: reference("jwt"), ..document::Auth::default() }
+        } else {
+            let user = super::output::plain(self.user());
+            secrets.push(format!("{name}-login --from-literal=username='{user}' --from-file=password=FILE"));
+            let method = self.is_basic().then_some(crate::kinds::cluster::crd::AuthMethod::Basic);
+            document::Auth { secret_ref: reference("login"), method, ..document::Auth::default() }
+        };
+        let has_ca = connection.tls.ca.is_some();
+        let has_certificate = connection.tls.identity.is_some();
+        if has_ca {
+            secrets.push(format!("{name}-ca --from-file=ca.crt=FILE"));
+        }
+        if has_certificate {
+            secrets.push(format!("{name}-client --from-file=tls.crt=FILE --from-file=tls.key=FILE"));
+        }
+        let tls = document::Tls {
+            ca_ref: has_ca.then(|| document::Ca { kind: "Secret", name: format!("{name}-ca") }),
+            client_certificate_secret_ref: if has_certificate { reference("client") } else { None },
+            insecure_skip_verify: connection.tls.insecure_skip_verify,
+        };
+        let says_nothing = !has_ca && !has_certificate && !tls.insecure_skip_verify;
+        Ok((document::Cluster { endpoints, auth, tls: (!says_nothing).then_some(tls) }, secrets))
+    }
+}
