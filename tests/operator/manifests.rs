@@ -164,7 +164,7 @@ fn ours(manifest: &Value) -> Option<(String, bool)> {
     let source = Source::Text("t".to_owned(), manifest.to_string());
     let complaints = read(&[source], &Options::default()).err()?;
     let later =
-        |complaint: &Complaint| complaint.about.as_ref().is_some_and(|about| about.ends_with(" default/one"));
+        |complaint: &Complaint| complaint.about.as_ref().is_some_and(|about| about.contains(" default/"));
     let is_later = complaints.iter().all(later);
     Some((complaints.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "), is_later))
 }
