@@ -179,7 +179,9 @@ impl Stage {
         });
         let mut all = self.ask(Method::POST, "/_api/cursor", &body)["result"].take();
         let all = all.as_array_mut().unwrap();
-        all.iter_mut().for_each(|one| drop(one.as_object_mut().unwrap().remove("_rev")));
+        for one in &mut *all {
+            drop(one.as_object_mut().unwrap().remove("_rev"));
+        }
         std::mem::take(all)
     }
 
