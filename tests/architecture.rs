@@ -186,7 +186,9 @@ fn gated(source: &Source) -> Option<String> {
     let operates = ["src/operator/", "src/reconcile/", "src/kinds/"]
         .iter()
         .any(|folder| source.path.starts_with(folder));
-    let elsewhere = source.path != "src/operator/clusters/connections.rs" && source.names("Connection::new");
+    let made_here = ["src/operator/clusters/connections.rs", "src/kinds/cluster/reach.rs"];
+    let makes = source.names("Connection::new") || source.names("ungated");
+    let elsewhere = makes && !made_here.contains(&&*source.path);
     (operates && elsewhere).then(|| "connections are made in connections.rs, with their gate".to_owned())
 }
 

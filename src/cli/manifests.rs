@@ -114,7 +114,7 @@ impl ManifestArgs {
         let keys = manifests.keys(&id.namespace);
         let (auth, account) = reach.auth(&keys).await.map_err(named)?;
         let tls = reach.tls(&keys).await.map_err(named)?;
-        let connection = reach.connection(&declared.resource.spec, auth, tls).map_err(named)?;
+        let connection = reach.ungated(&declared.resource.spec, auth, tls).map_err(named)?;
         Ok(Target { connection, account, cluster: Some(id.clone()) })
     }
 

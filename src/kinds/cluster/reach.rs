@@ -111,12 +111,12 @@ impl Reach {
         Ok(Self { endpoints, login, trust, uid: Some(uid), note })
     }
 
-    /// The connection that the spec asks for, with that login and trust.
+    /// The connection that the spec asks for, with that login and trust, and without a gate.
     ///
     /// # Errors
     ///
     /// A duration can't be read.
-    pub fn connection(
+    pub fn ungated(
         &self,
         spec: &ArangoClusterSpec,
         auth: Auth,

@@ -255,7 +255,7 @@ pub async fn establish(
     let (auth, account) = reach.auth(&secrets).await?;
     let tls = reach.tls(&secrets).await?;
     let whereabouts = Whereabouts::new(&reach.endpoints, tls.ca.as_deref());
-    let mut connection = reach.connection(spec, auth, tls)?;
+    let mut connection = reach.ungated(spec, auth, tls)?;
     let Reach { login, note, .. } = reach;
     connection.routes = Arc::clone(&context.routes);
     connection.observer = Some(Arc::new(context.metrics.traffic.clone()));
