@@ -67,28 +67,29 @@ impl Item {
 }
 
 /// Whose an object is, and what is remembered of it.
-fn whose<K: Kind>(scene: &Scene<'_>, id: &Id, object: &str) -> Result<Option<Kept>, Hold> {
+fn whose(scene: &Scene<'_>, object: &str) -> Result<Option<Kept>, Kept> {
     let Some(kept) = scene.record.get(object) else { return Ok(None) };
     let ours = scene.record.set.as_deref();
-    if Some(&*kept.set) == ours {
+    if Some(&*kept.set) == ours || (ours.is_some() && scene.take_over == Some(&*kept.set)) {
         return Ok(Some(kept));
     }
-    if ours.is_some() && scene.take_over == Some(&*kept.set) {
-        return Ok(Some(kept));
-    }
-    Err(Hold::new(
+    Err(kept)
+}
+
+/// What is said of an object that is another set's.
+fn of_another_set(kept: &Kept, what: &str) -> Hold {
+    Hold::new(
         Reason::Conflict,
         format!(
-            "the {} of {id} is looked after by the set {:?}, whose {} {} declares it, as the record in {} says; it is \
+            "the {what} is looked after by the set {:?}, whose {} {} declares it, as the record in {} says; it is \
              neither changed nor removed from here. Take it out there, or take it over with --set NAME --take-over {}",
-            K::NOUN,
             kept.set,
             kept.kind,
             kept.id(),
             super::COLLECTION,
             kept.set,
         ),
-    ))
+    )
 }
 
 /// Of two manifests that declare one object none is carried out: which of them is meant can't be told.
@@ -154,9 +155,16 @@ pub(super) async fn pass<K: Kind>(
     let access = scene.access(&id.namespace, &cluster);
     let before = scene.pause::<K>(resource).and_then(|()| access.admits(K::subject(&desired)));
     let before = before.and_then(|()| only_one::<K>(scene, &id, &cluster, &desired));
-    let remembered = match before.and_then(|()| whose::<K>(scene, &id, &object)) {
-        Ok(remembered) => remembered,
-        Err(hold) => return Ok(item.held(hold)),
+    if let Err(hold) = before {
+        return Ok(item.held(hold));
+    }
+    let (remembered, others) = match whose(scene, &object) {
+        Ok(remembered) => (remembered, None),
+        // The operator knows nothing of sets.
+        Err(kept) if scene.viewpoint == Viewpoint::Operator => {
+            (None, Some(format!("looked after by the set {:?}", kept.set)))
+        }
+        Err(kept) => return Ok(item.held(of_another_set(&kept, &K::describe(&desired)))),
     };
     let mut memory: K::Memory = remembered.as_ref().and_then(|kept| kept.memory.read()).unwrap_or_default();
     // What this run has written down beforehand is no answer to how it came to be there.
@@ -169,7 +177,7 @@ pub(super) async fn pass<K: Kind>(
         K::prepare(scene.server, &secrets, scene.look(), (&mut desired, &mut memory), scene.viewpoint);
     match prepared.await {
         Ok(prepared) => {
-            item.entry.notes = prepared.notes;
+            item.entry.notes = others.into_iter().chain(prepared.notes).collect();
             if let Some(secret) = prepared.secret {
                 secrets.pretend(&secret);
             }
