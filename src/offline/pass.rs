@@ -66,14 +66,10 @@ impl Item {
     }
 }
 
-/// Whose an object is, and what is remembered of it.
-fn whose(scene: &Scene<'_>, object: &str) -> Result<Option<Kept>, Kept> {
-    let Some(kept) = scene.record.get(object) else { return Ok(None) };
+/// Whether what is remembered of an object is ours, or taken over.
+fn is_ours(scene: &Scene<'_>, kept: &Kept) -> bool {
     let ours = scene.record.set.as_deref();
-    if Some(&*kept.set) == ours || (ours.is_some() && scene.take_over == Some(&*kept.set)) {
-        return Ok(Some(kept));
-    }
-    Err(kept)
+    Some(&*kept.set) == ours || (ours.is_some() && scene.take_over == Some(&*kept.set))
 }
 
 /// What is said of an object that is another set's.
@@ -158,13 +154,15 @@ pub(super) async fn pass<K: Kind>(
     if let Err(hold) = before {
         return Ok(item.held(hold));
     }
-    let (remembered, others) = match whose(scene, &object) {
-        Ok(remembered) => (remembered, None),
+    let (remembered, others) = match scene.record.get(&object) {
         // The operator knows nothing of sets.
-        Err(kept) if scene.viewpoint == Viewpoint::Operator => {
+        Some(kept) if !is_ours(scene, &kept) && scene.viewpoint == Viewpoint::Operator => {
             (None, Some(format!("looked after by the set {:?}", kept.set)))
         }
-        Err(kept) => return Ok(item.held(of_another_set(&kept, &K::describe(&desired)))),
+        Some(kept) if !is_ours(scene, &kept) => {
+            return Ok(item.held(of_another_set(&kept, &K::describe(&desired))));
+        }
+        remembered => (remembered, None),
     };
     let mut memory: K::Memory = remembered.as_ref().and_then(|kept| kept.memory.read()).unwrap_or_default();
     // What this run has written down beforehand is no answer to how it came to be there.
