@@ -154,15 +154,11 @@ pub(super) async fn pass<K: Kind>(
     if let Err(hold) = before {
         return Ok(item.held(hold));
     }
-    let (remembered, others) = match scene.record.get(&object) {
-        // The operator knows nothing of sets.
-        Some(kept) if !is_ours(scene, &kept) && scene.viewpoint == Viewpoint::Operator => {
-            (None, Some(format!("looked after by the set {:?}", kept.set)))
-        }
+    let remembered = match scene.record.get(&object) {
         Some(kept) if !is_ours(scene, &kept) => {
             return Ok(item.held(of_another_set(&kept, &K::describe(&desired))));
         }
-        remembered => (remembered, None),
+        remembered => remembered,
     };
     let mut memory: K::Memory = remembered.as_ref().and_then(|kept| kept.memory.read()).unwrap_or_default();
     // What this run has written down beforehand is no answer to how it came to be there.
@@ -175,7 +171,7 @@ pub(super) async fn pass<K: Kind>(
         K::prepare(scene.server, &secrets, scene.look(), (&mut desired, &mut memory), scene.viewpoint);
     match prepared.await {
         Ok(prepared) => {
-            item.entry.notes = others.into_iter().chain(prepared.notes).collect();
+            item.entry.notes = prepared.notes;
             if let Some(secret) = prepared.secret {
                 secrets.pretend(&secret);
             }
