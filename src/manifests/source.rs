@@ -46,6 +46,14 @@ pub(super) struct Text {
     pub(super) text: String,
 }
 
+impl Text {
+    /// Breaks of lines are brought to one form, as YAML itself does (1.2, 5.4), so that the parser counts lines as people do.
+    fn new(name: Arc<str>, text: String) -> Self {
+        let text = if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text };
+        Self { name, text }
+    }
+}
+
 /// Hands out the texts of all sources one after the other, in the order in which they are named, those of a folder
 /// sorted by name. What can't be read is a complaint, what is left out a remark.
 pub(super) fn texts(
@@ -58,13 +66,13 @@ pub(super) fn texts(
     for source in sources {
         match source {
             Source::Text(name, text) => {
-                each(Text { name: name.as_str().into(), text: text.clone() });
+                each(Text::new(name.as_str().into(), text.clone()));
             }
             Source::Stdin if stdin => complaints.push(Complaint::new("standard input can be read only once")),
             Source::Stdin => {
                 stdin = true;
                 match limited(io::stdin().lock()) {
-                    Ok(text) => each(Text { name: "-".into(), text }),
+                    Ok(text) => each(Text::new("-".into(), text)),
                     Err(error) => complaints.push(unreadable(Path::new("standard input"), &error)),
                 }
             }
@@ -86,8 +94,7 @@ pub(super) fn texts(
                 for file in files {
                     match fs::File::open(&file).and_then(limited) {
                         Ok(text) => {
-                            let name = file.to_string_lossy().into();
-                            each(Text { name, text });
+                            each(Text::new(file.to_string_lossy().into(), text));
                         }
                         Err(error) => complaints.push(unreadable(&file, &error)),
                     }

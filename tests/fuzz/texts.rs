@@ -281,7 +281,7 @@ fn files_of_manifests() {
             // The place, the line and the remedy are on lines of their own.
             complaint.to_string().lines().try_for_each(|line| is_sentence(line, input))?;
             if let Some(at) = complaint.at {
-                let lines = text.split('\n').count();
+                let lines = text.replace("\r\n", "\n").split(['\n', '\r']).count();
                 check(at.line as usize <= lines + 1 && at.column >= 1, "a place that is not there")?;
             }
         }
