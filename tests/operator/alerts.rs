@@ -23,6 +23,9 @@ const LIMIT: Duration = Duration::from_secs(400);
 /// Longer than any alert waits.
 const LONG: usize = 13 * 60;
 
+/// Not the alerts that a single failed pass or request sets off when it is taken to come again each minute.
+const BUSY: &str = "alertname!~\"ArangoOperator(ReconcileErrors|RequestsFailing)\"";
+
 /// How often what is declared is compared.
 const EVERY_SECOND: &str = "drift: {interval: 1s}";
 
@@ -129,14 +132,16 @@ impl Told {
         notated.collect()
     }
 
-    /// Whether exactly these alerts fire after so many minutes, of those whose names match.
+    /// Whether exactly these alerts fire after so many minutes, of those whose names match. What one refused request of a
+    /// busy minute sets off is left out: a minute is repeated for hours here.
     async fn fires(&self, promtool: &Path, minutes: usize, matching: &str, expected: &[&str]) {
         let expected: Vec<_> = expected
             .iter()
             .map(|name| json!({"labels": format!("{{alertname=\"ArangoOperator{name}\"}}"), "value": 1}))
             .collect();
-        let firing =
-            format!("group by (alertname) (ALERTS{{alertstate=\"firing\",alertname=~\"{matching}\"}})");
+        let firing = format!(
+            "group by (alertname) (ALERTS{{alertstate=\"firing\",alertname=~\"{matching}\",{BUSY}}})"
+        );
         let tests = json!({
             "rule_files": [root().join("deploy/monitoring/alerts.yaml")],
             "evaluation_interval": "1m",
@@ -279,7 +284,7 @@ async fn the_alerts_fire_on_what_a_running_operator_really_told() {
         "DriftKeepsComing",
     ];
     let found = id_of(&world, "moved").await;
-    let unreachable = ".*Unreachable|.*TooOld|.*RequestsFailing";
+    let unreachable = ".*Unreachable|.*TooOld";
     tokio::join!(
         healthy.fires(promtool, 7 * 60, ".*", &[]),
         troubled.fires(promtool, LONG, ".*", &all),
@@ -302,7 +307,9 @@ async fn everything_is_taken_by_the_api_server(world: &World) {
     let folder = root().join("deploy/monitoring");
     let made = world.kubectl(&["kustomize", &folder.to_string_lossy()]).await.unwrap();
     let here = format!("namespace: {}", world.namespace);
-    world.apply(&made.replace("namespace: arango-operator", &here)).await;
+    let made = made.replace("namespace: arango-operator", &here);
+    // A kind is established a moment before it is discovered.
+    eventually("the rule is taken", async || world.try_apply(&made).await).await;
     let rule = world.kubectl(&["get", "prometheusrule/arango-operator", "-o", "json"]).await.unwrap();
     let rule: Value = serde_json::from_str(&rule).unwrap();
     assert_eq!(rule["spec"]["groups"][0]["rules"], Value::Array(alerts()), "nothing is lost on the way");
