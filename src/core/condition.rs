@@ -80,7 +80,7 @@ impl Verdict {
 }
 
 impl From<Hold> for Verdict {
-    fn from(Hold { reason, message }: Hold) -> Self {
+    fn from(Hold { reason, message, .. }: Hold) -> Self {
         Self { reason, message, also: Vec::new(), pending: Vec::new() }
     }
 }

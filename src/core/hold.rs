@@ -193,12 +193,21 @@ pub struct Hold {
     pub reason: Reason,
     /// The sentence.
     pub message: String,
+    /// The field of the manifest that it is about, as in `spec.collections.orders`, where it is one.
+    pub field: Option<String>,
 }
 
 impl Hold {
     /// A hold with a sentence.
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into() }
+        Self { reason, message: message.into(), field: None }
+    }
+
+    /// About that field of the manifest.
+    #[must_use]
+    pub fn at(mut self, field: impl Into<String>) -> Self {
+        self.field = Some(field.into());
+        self
     }
 
     /// What is declared can't be.

@@ -44,7 +44,7 @@ impl Manifests {
         });
         manifests.sort();
         // Two that declare one object are settled by the operator: one of them holds it.
-        whole::check(&mut manifests, &mut |_| {});
+        whole::check(&mut manifests, &mut |_, _| {});
         Ok(manifests)
     }
 

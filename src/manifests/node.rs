@@ -103,14 +103,39 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// Where the deepest part of a path of names begins that is there: `spec.options.sharding`.
+    /// Where the deepest part of a path begins that is there: `spec.options.sharding`, `spec.endpoints.0`.
     pub fn find(&self, path: &str) -> At {
-        let (mut node, mut at) = (self, self.at);
-        for name in path.split('.').filter(|name| !name.is_empty()) {
-            let Some(entry) = node.entry(name) else { break };
-            (node, at) = (&entry.node, entry.at);
+        self.seek(path).0
+    }
+
+    /// Where the first of these paths begins that is there whole; the deepest part of the first of them, if none is.
+    pub fn find_first(&self, paths: &[impl AsRef<str>]) -> At {
+        let mut found = paths.iter().map(|path| self.seek(path.as_ref()));
+        let first = found.next().unwrap_or((self.at, true));
+        let whole = |(at, is_whole)| if is_whole { Some(at) } else { None };
+        whole(first).or_else(|| found.find_map(whole)).unwrap_or(first.0)
+    }
+
+    /// The same, and whether all of it is there.
+    fn seek(&self, path: &str) -> (At, bool) {
+        let (mut node, mut at, mut path) = (self, self.at, path);
+        while !path.is_empty() {
+            // A name may have dots in it: the longest one is meant.
+            let behind =
+                |name: &str| path.strip_prefix(name)?.strip_prefix('.').or((path == name).then_some(""));
+            let entries = node.entries().iter().filter(|entry| !entry.key.is_empty());
+            let entries = entries.filter_map(|entry| Some((behind(&entry.key)?, entry)));
+            if let Some((rest, entry)) = entries.min_by_key(|(rest, _)| rest.len()) {
+                (node, at, path) = (&entry.node, entry.at, rest);
+                continue;
+            }
+            let (index, rest) = path.split_once('.').unwrap_or((path, ""));
+            let Some(item) = index.parse().ok().and_then(|index: usize| node.items().get(index)) else {
+                break;
+            };
+            (node, at, path) = (item, item.at, rest);
         }
-        at
+        (at, path.is_empty())
     }
 }
 

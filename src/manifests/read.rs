@@ -47,14 +47,51 @@ pub(super) fn read(sources: &[Source], options: &Options) -> Result<Manifests, V
     unreadable.into_iter().chain(given).for_each(|complaint| reader.complaints.push(complaint));
     let Reader { mut out, mut complaints, texts, .. } = reader;
     out.sort();
-    whole::check(&mut out, &mut |complaint: Complaint| {
-        let text = complaint.at.as_ref().and_then(|at| texts.get(&at.source));
-        complaints.push(match text {
-            Some(text) => complaint.shown(text),
-            None => complaint,
-        });
+    let mut late: Vec<(Complaint, Vec<String>)> = Vec::new();
+    whole::check(&mut out, &mut |complaint, fields: &[&str]| {
+        late.push((complaint, fields.iter().map(|field| (*field).to_owned()).collect()));
     });
+    let shown = late.len().min(COMPLAINTS_MAX);
+    place(&mut late[..shown], &texts);
+    for (complaint, _) in late {
+        let text = complaint.at.as_ref().and_then(|at| texts.get(&at.source));
+        complaints.push_with(complaint, text);
+    }
     complaints.end().map_or(Ok(out), Err)
+}
+
+/// Moves complaints from where their resource begins to the field that they are about. A text is read again for that: to
+/// keep all positions of all resources would cost those who have made no mistake.
+fn place(late: &mut [(Complaint, Vec<String>)], texts: &HashMap<Arc<str>, String>) {
+    let mut wanted: HashMap<Arc<str>, HashMap<At, Vec<usize>>> = HashMap::new();
+    for (index, (complaint, _)) in late.iter().enumerate() {
+        if let Some(Location { source, line, column }) = &complaint.at {
+            let at = At { line: *line, column: *column };
+            wanted.entry(Arc::clone(source)).or_default().entry(at).or_default().push(index);
+        }
+    }
+    for (source, resources) in wanted {
+        let Some(text) = texts.get(&source) else { continue };
+        yaml::documents(text, |document| {
+            let Ok((document, _)) = document else { return };
+            resources_in(&document, 0, &mut |node| {
+                for index in resources.get(&node.at).into_iter().flatten() {
+                    let (complaint, fields) = &mut late[*index];
+                    complaint.at = Some(Location::new(&source, node.find_first(fields)));
+                }
+            });
+        });
+    }
+}
+
+/// A document, or what is in it if it is a list.
+fn resources_in(node: &Node<'_>, depth: usize, each: &mut dyn FnMut(&Node<'_>)) {
+    match node.get("items") {
+        Some(items) if depth <= LISTS_MAX => {
+            items.items().iter().for_each(|item| resources_in(item, depth + 1, each));
+        }
+        _ => each(node),
+    }
 }
 
 /// All that is wrong, up to a bound.
@@ -67,6 +104,16 @@ struct Complaints {
 impl Complaints {
     fn push(&mut self, complaint: Complaint) {
         if self.kept.len() < COMPLAINTS_MAX { self.kept.push(complaint) } else { self.more += 1 }
+    }
+
+    /// The same with the line of the text that it is about.
+    fn push_with(&mut self, complaint: Complaint, text: Option<&String>) {
+        // To find a line takes time, and those that aren't kept may be many.
+        let text = text.filter(|_| self.kept.len() < COMPLAINTS_MAX);
+        self.push(match text {
+            Some(text) => complaint.shown(text),
+            None => complaint,
+        });
     }
 
     /// The complaints, if there are any.
@@ -251,8 +298,9 @@ impl Reader<'_> {
             }
         }
         if !self.out.secrets.put(id, secret) {
+            let at = node.find("metadata.name");
             self.complaints
-                .push(document.complaint(node.at, "this Secret is declared twice").remedy("remove one"));
+                .push(document.complaint(at, "this Secret is declared twice").remedy("remove one"));
         }
     }
 

@@ -218,7 +218,7 @@ fn what_is_declared_twice_is_refused_where_it_is_declared_for_the_second_time() 
     let one = said(&(database("a", "x", "one") + &database("a", "x", "two")));
     assert_eq!(one.len(), 1, "{one:?}");
     assert!(
-        one[0].starts_with("test.yaml:7:1: ArangoDatabase x/a: this resource is declared twice"),
+        one[0].starts_with("test.yaml:9:12: ArangoDatabase x/a: this resource is declared twice"),
         "{}",
         one[0]
     );
@@ -226,6 +226,7 @@ fn what_is_declared_twice_is_refused_where_it_is_declared_for_the_second_time() 
     let two = said(&(database("a", "x", "caf\u{e9}") + &database("b", "z", "cafe\u{301}")));
     assert_eq!(two.len(), 1, "{two:?}");
     assert!(two[0].contains("is declared by the ArangoDatabase x/a as well (test.yaml:2:1)"), "{}", two[0]);
+    assert!(two[0].starts_with("test.yaml:10:48: ") && two[0].contains(" | spec: {clusterRef"), "{}", two[0]);
     assert_eq!(said(&(database("a", "x", "one") + &database("a", "z", "two"))), [""; 0]);
 }
 

@@ -3,6 +3,8 @@
 //!
 //! A reference to a resource that is not among the manifests is no fault: it may be declared elsewhere. What waits for it
 //! is held, as it would be in a cluster.
+//!
+//! Resources know where they begin and no more. With each complaint the field is named that it is about.
 
 use std::collections::{BTreeMap, btree_map::Entry};
 
@@ -12,7 +14,7 @@ use super::{
     declared::{Declared, Objects},
 };
 use crate::{
-    core::{Id, Reason},
+    core::{Hold, Id, Reason},
     kinds::{
         Kind,
         cluster::{crd, reach::Reach},
@@ -20,8 +22,15 @@ use crate::{
     },
 };
 
+/// Takes a complaint that stands at the beginning of a resource, and the field that it is about: the first of these that
+/// is there.
+type Complain<'c> = &'c mut dyn FnMut(Complaint, &[&str]);
+
+/// What gives an object on the server its name.
+const NAMED_BY: &[&str] = &["spec.name", "spec.user", "spec.userRef", "metadata.name"];
+
 /// Checks everything, and takes down who declares what.
-pub(super) fn check(manifests: &mut Manifests, complain: &mut dyn FnMut(Complaint)) {
+pub(super) fn check(manifests: &mut Manifests, complain: Complain<'_>) {
     clusters(manifests, complain);
     let mut objects = Objects::new();
     crate::for_each_kind!(K => kind::<K>(manifests, &mut objects, complain));
@@ -35,35 +44,40 @@ fn about(kind: &str, id: &Id) -> String {
 }
 
 /// Neighbours in a sorted list that have the same name.
-fn twice<R: kube::Resource<DynamicType = ()>>(list: &[Declared<R>], complain: &mut dyn FnMut(Complaint)) {
+fn twice<R: kube::Resource<DynamicType = ()>>(list: &[Declared<R>], complain: Complain<'_>) {
     for pair in list.windows(2) {
         let [one, other] = pair else { continue };
         if (one.namespace(), one.name()) == (other.namespace(), other.name()) {
             let message = format!("this resource is declared twice, and first in {}", one.at);
             let complaint =
                 Complaint::at(other.at.clone(), message).about(Some(about(&R::kind(&()), &one.id())));
-            complain(complaint.remedy("remove one of the two, or give it another name"));
+            let remedy = "remove one of the two, or give it another name";
+            complain(complaint.remedy(remedy), &["metadata.name"]);
         }
     }
 }
 
-fn clusters(manifests: &Manifests, complain: &mut dyn FnMut(Complaint)) {
+fn clusters(manifests: &Manifests, complain: Complain<'_>) {
     twice(&manifests.clusters, complain);
     for one in &manifests.clusters {
         let spec = &one.resource.spec;
-        let durations =
-            [("drift.interval", &spec.drift.interval), ("requests.timeout", &spec.requests.timeout)];
+        let durations = [
+            ("spec.drift.interval", &spec.drift.interval),
+            ("spec.requests.timeout", &spec.requests.timeout),
+        ];
         let durations = durations.into_iter().filter_map(|(field, text)| {
-            crd::duration(text).err().map(|error| format!("spec.{field}: {error}"))
+            crd::duration(text).err().map(|error| Hold::invalid(format!("{field}: {error}")).at(field))
         });
         let reach = spec.deployment_ref.is_none().then(|| Reach::of_spec(spec).err()).flatten();
-        for message in durations.chain(reach.map(|hold| hold.message)) {
-            complain(Complaint::at(one.at.clone(), message).about(Some(about("ArangoCluster", &one.id()))));
+        for Hold { message, field, .. } in durations.chain(reach) {
+            let complaint = Complaint::at(one.at.clone(), message);
+            let field = field.as_deref().unwrap_or("spec");
+            complain(complaint.about(Some(about("ArangoCluster", &one.id()))), &[field]);
         }
     }
 }
 
-fn kind<K: Kind>(manifests: &Manifests, objects: &mut Objects, complain: &mut dyn FnMut(Complaint)) {
+fn kind<K: Kind>(manifests: &Manifests, objects: &mut Objects, complain: Complain<'_>) {
     let list = manifests.of::<K>();
     twice(list, complain);
     let mut places: BTreeMap<(&'static str, Id), Location> = BTreeMap::new();
@@ -71,7 +85,9 @@ fn kind<K: Kind>(manifests: &Manifests, objects: &mut Objects, complain: &mut dy
         let desired = match K::desired(&one.resource, &manifests.lookup(one.namespace())) {
             Ok(desired) => desired,
             Err(hold) if hold.reason == Reason::Invalid => {
-                complain(Complaint::at(one.at.clone(), hold.message).about(Some(about(K::NAME, &one.id()))));
+                let complaint = Complaint::at(one.at.clone(), hold.message);
+                let field = hold.field.as_deref().unwrap_or("spec");
+                complain(complaint.about(Some(about(K::NAME, &one.id()))), &[field]);
                 continue;
             }
             Err(_) => continue,
@@ -90,9 +106,8 @@ fn kind<K: Kind>(manifests: &Manifests, objects: &mut Objects, complain: &mut dy
                 let message =
                     format!("the {} is declared by the {kind} {id} as well{place}", K::describe(&desired));
                 let complaint = Complaint::at(one.at.clone(), message).about(Some(about(K::NAME, &one.id())));
-                complain(
-                    complaint.remedy("remove one of the two; in a cluster this one would be a Conflict"),
-                );
+                let remedy = "remove one of the two; in a cluster this one would be a Conflict";
+                complain(complaint.remedy(remedy), NAMED_BY);
             }
             Entry::Occupied(_) => {}
         }
@@ -100,7 +115,7 @@ fn kind<K: Kind>(manifests: &Manifests, objects: &mut Objects, complain: &mut dy
 }
 
 /// A password that is to be generated, with no Secret to take it from.
-fn passwords(manifests: &Manifests, complain: &mut dyn FnMut(Complaint)) {
+fn passwords(manifests: &Manifests, complain: Complain<'_>) {
     if manifests.is_live {
         return;
     }
@@ -119,7 +134,56 @@ fn passwords(manifests: &Manifests, complain: &mut dyn FnMut(Complaint)) {
                 "make a password, and give it with --secret {namespace}/{name}/{key}=env:VARIABLE or =file:PATH"
             );
             let complaint = Complaint::at(one.at.clone(), message).about(Some(about(User::NAME, &one.id())));
-            complain(complaint.remedy(remedy));
+            complain(complaint.remedy(remedy), &["spec.password.generate"]);
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "these are helpers of tests")]
+mod tests {
+    use crate::manifests::{Complaint, Options, Source, read};
+
+    const VERSION: &str = "arango-operator.dev/v1alpha1";
+
+    fn complaints(text: &str) -> Vec<Complaint> {
+        let source = Source::Text("test.yaml".to_owned(), text.to_owned());
+        read(&[source], &Options::default()).err().unwrap_or_default()
+    }
+
+    #[test]
+    fn what_only_the_whole_can_tell_points_to_the_field_as_well() {
+        let one = |kind: &str, name: &str, spec: &str| {
+            format!(
+                "apiVersion: {VERSION}\nkind: {kind}\nmetadata:\n  name: {name}\nspec:\n  clusterRef: {{name: p}}\n{spec}"
+            )
+        };
+        let at = |text: &str| -> Vec<_> {
+            complaints(text).iter().map(|complaint| complaint.at.as_ref().unwrap().to_string()).collect()
+        };
+        let permission = "  user: a\n  database: shop\n  collections:\n    a.b: ro\n    ";
+        for (kind, spec, line, field) in [
+            (
+                "ArangoUser",
+                "  connectionSecret:\n    name: s\n    template:\n      URL: $(x)\n",
+                "10:7",
+                "URL",
+            ),
+            ("ArangoUser", "  extra:\n    team: a\n    deep: {a: null}\n", "9:5", "deep"),
+            ("ArangoUser", "  password:\n    generate: {}\n", "8:5", "generate"),
+            ("ArangoPermission", &format!("{permission}1x: ro\n"), "11:5", "1x"),
+        ] {
+            let said: Vec<_> = complaints(&one(kind, "x", spec)).iter().map(ToString::to_string).collect();
+            assert_eq!(said.len(), 1, "{said:?}");
+            assert!(said[0].starts_with(&format!("test.yaml:{line}: {kind} default/x: ")), "{}", said[0]);
+            let marked = said[0].lines().nth(2).unwrap_or_default();
+            assert_eq!(marked.matches('^').count(), field.len(), "{}", said[0]);
+        }
+        // In a list, and beside another resource.
+        let cluster = "  - apiVersion: arango-operator.dev/v1alpha1\n    kind: ArangoCluster\n    metadata: {name: p}\n    spec:\n      \
+                       endpoints:\n      - http://a:1\n      - http://a:1:2\n      auth: {secretRef: {name: s}}\n";
+        let list =
+            format!("{}---\napiVersion: v1\nkind: List\nitems:\n{cluster}", one("ArangoDatabase", "d", ""));
+        assert_eq!(at(&list), ["test.yaml:17:9"]);
     }
 }

@@ -81,8 +81,10 @@ impl Reach {
     ///
     /// What is missing, or can't be.
     pub fn of_spec(spec: &ArangoClusterSpec) -> Result<Self, Hold> {
-        let endpoints = parse(&spec.endpoints, "spec.endpoints")?;
-        let none = || Hold::invalid("spec.auth names no Secret; write secretRef or jwtSecretRef");
+        let endpoints = parse(&spec.endpoints, "spec.endpoints");
+        let endpoints = endpoints.map_err(|(index, hold)| hold.at(format!("spec.endpoints.{index}")))?;
+        let none =
+            || Hold::invalid("spec.auth names no Secret; write secretRef or jwtSecretRef").at("spec.auth");
         let login = spec.auth.as_ref().and_then(Login::of).ok_or_else(none)?;
         Ok(Self { endpoints, login, trust: Trust::Spec(spec.tls.clone()), uid: None, note: None })
     }
@@ -95,7 +97,7 @@ impl Reach {
     pub fn of_deployment(spec: &ArangoClusterSpec, name: &str, deployment: Deployment) -> Result<Self, Hold> {
         let Deployment { uid, endpoints, authority, signing, stuck, .. } = deployment;
         let named = format!("the ArangoDeployment {name}");
-        let endpoints = parse(&endpoints, &named)?;
+        let endpoints = parse(&endpoints, &named).map_err(|(_, hold)| hold)?;
         if endpoints.is_empty() {
             let message = format!("{named} has no server that takes requests yet; going on when it has");
             return Err(Hold::new(Reason::ServerUnavailable, message));
@@ -224,9 +226,12 @@ impl Reach {
     }
 }
 
-fn parse(texts: &[String], place: &str) -> Result<Vec<Endpoint>, Hold> {
-    let endpoints = texts.iter().map(|endpoint| Endpoint::parse(endpoint)).collect::<Result<Vec<_>, _>>();
-    endpoints.map_err(|error| Hold::invalid(format!("{place}: {error}")))
+/// Reads endpoints, or says what is wrong with the first wrong one, and which one that is.
+fn parse(texts: &[String], place: &str) -> Result<Vec<Endpoint>, (usize, Hold)> {
+    let read = |(index, text): (usize, &String)| {
+        Endpoint::parse(text).map_err(|error| (index, Hold::invalid(format!("{place}: {error}"))))
+    };
+    texts.iter().enumerate().map(read).collect()
 }
 
 /// An empty password would be an open door.
@@ -262,7 +267,7 @@ impl Login {
                 ),
             ),
             Self::Account { secret, .. } if matches!(error.class(), Class::Denied | Class::LoginRefused) => {
-                let Hold { reason, message } = of_error(error, "ask the deployment about itself");
+                let Hold { reason, message, .. } = of_error(error, "ask the deployment about itself");
                 Hold::new(reason, format!("{message}; the account is that of the Secret {secret}"))
             }
             _ => of_error(error, "ask the deployment about itself"),

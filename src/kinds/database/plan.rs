@@ -70,10 +70,14 @@ impl fmt::Display for Action {
 
 /// Reads the spec.
 pub fn desired(spec: &ArangoDatabaseSpec, resource_name: &str) -> Result<Desired, Hold> {
-    let name = spec.name.as_deref().unwrap_or(resource_name);
-    let name = DatabaseName::parse(name).map_err(|error| Hold::invalid(error.to_string()))?;
+    let (name, field) = match &spec.name {
+        Some(name) => (name.as_str(), "spec.name"),
+        None => (resource_name, "metadata.name"),
+    };
+    let name = DatabaseName::parse(name).map_err(|error| Hold::invalid(error.to_string()).at(field))?;
     if name.is_system() {
-        return Err(Hold::invalid(format!("the database {name} is ArangoDB's own; declare another name")));
+        let message = format!("the database {name} is ArangoDB's own; declare another name");
+        return Err(Hold::invalid(message).at(field));
     }
     Ok(Desired {
         name,

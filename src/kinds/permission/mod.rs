@@ -111,9 +111,10 @@ impl Kind for Permission {
     fn desired(resource: &ArangoPermission, lookup: &dyn Lookup) -> Result<Desired, Hold> {
         let spec = &resource.spec;
         let cluster = &Self::place(resource).cluster;
-        let user = name(spec.user.as_ref(), spec.user_ref.as_ref(), User::NAME, cluster, lookup)?;
-        let database =
-            name(spec.database.as_ref(), spec.database_ref.as_ref(), Database::NAME, cluster, lookup)?;
+        let (named, by) = (spec.user.as_ref(), spec.user_ref.as_ref());
+        let user = name("user", named, by, User::NAME, cluster, lookup)?;
+        let (named, by) = (spec.database.as_ref(), spec.database_ref.as_ref());
+        let database = name("database", named, by, Database::NAME, cluster, lookup)?;
         let mut desired = plan::desired(spec, &user, &database)?;
         let declarer = |database: Scope<DatabaseName>| {
             let is_other = database != desired.database;

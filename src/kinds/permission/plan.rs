@@ -154,27 +154,33 @@ impl fmt::Display for Action {
 
 /// Reads the spec; `user` and `database` are the names on the server that its references lead to.
 pub fn desired(spec: &ArangoPermissionSpec, user: &str, database: &str) -> Result<Desired, Hold> {
-    let invalid = |error: crate::core::NameError| Hold::invalid(error.to_string());
-    let user = UserName::parse(user).map_err(invalid)?;
-    let database = Scope::<DatabaseName>::parse(database).map_err(invalid)?;
+    let invalid = |field: &str| {
+        let field = field.to_owned();
+        |error: crate::core::NameError| Hold::invalid(error.to_string()).at(field)
+    };
+    let of_user = if spec.user_ref.is_some() { "spec.userRef" } else { "spec.user" };
+    let user = UserName::parse(user).map_err(invalid(of_user))?;
+    let of_database = if spec.database_ref.is_some() { "spec.databaseRef" } else { "spec.database" };
+    let database = Scope::<DatabaseName>::parse(database).map_err(invalid(of_database))?;
     let mut collections = Collections::new();
     for (name, level) in &spec.collections {
-        let collection = Scope::<CollectionName>::parse(name).map_err(invalid)?;
+        let field = format!("spec.collections.{name}");
+        let collection = Scope::<CollectionName>::parse(name).map_err(invalid(&field))?;
         if collection.named().is_some_and(CollectionName::is_system) {
-            return Err(Hold::invalid(format!(
-                "a level on the system collection {name} can't be set; leave it out"
-            )));
+            let message = format!("a level on the system collection {name} can't be set; leave it out");
+            return Err(Hold::invalid(message).at(field));
         }
         if database == Scope::Any && collection != Scope::Any {
-            return Err(Hold::invalid(format!(
-                "with the wildcard database only the wildcard collection can be given a level, not {name}; name \
-                 the database"
-            )));
+            let message = format!(
+                "with the wildcard database only the wildcard collection can be given a level, not {name}; name the \
+                 database"
+            );
+            return Err(Hold::invalid(message).at(field));
         }
         collections.insert(collection, *level);
     }
     if spec.access.is_none() && collections.is_empty() {
-        return Err(Hold::invalid("set spec.access, spec.collections or both"));
+        return Err(Hold::invalid("set spec.access, spec.collections or both").at("spec"));
     }
     Ok(Desired { user, database, access: spec.access, collections, wider: Declarers::default() })
 }

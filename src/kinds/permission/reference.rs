@@ -5,8 +5,9 @@ use crate::{
     kinds::{Lookup, schema::LocalRef},
 };
 
-/// A name on the server, given or by way of a resource of the same cluster.
+/// A name on the server, given as `spec.FIELD` or by way of a resource of the same cluster, as `spec.FIELDRef`.
 pub(super) fn name(
+    field: &str,
     given: Option<&String>,
     reference: Option<&LocalRef>,
     kind: &str,
@@ -30,9 +31,13 @@ pub(super) fn name(
                     "the {kind} {resource} is on the ArangoCluster {}, this row is on {}; use the same clusterRef for \
                      both",
                     place.cluster.name, cluster.name
-                )))
+                ))
+                .at(format!("spec.{field}Ref")))
             }
         }
-        _ => Err(Hold::invalid(format!("set exactly one of a name and a reference to an {kind}"))),
+        _ => {
+            let message = format!("set exactly one of a name and a reference to an {kind}");
+            Err(Hold::invalid(message).at(format!("spec.{field}")))
+        }
     }
 }

@@ -94,7 +94,8 @@ pub fn delivery(
     password: Option<&SecretKeyRef>,
 ) -> Result<Delivery, Hold> {
     let wrong = |field: &str, why: &dyn std::fmt::Display| {
-        Hold::invalid(format!("spec.connectionSecret.{field}: {why}"))
+        let field = format!("spec.connectionSecret.{field}");
+        Hold::invalid(format!("{field}: {why}")).at(field)
     };
     let database = database.as_deref().map(DatabaseName::parse).transpose();
     let database = database.map_err(|error| wrong("database", &error))?;

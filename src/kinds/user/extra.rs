@@ -20,12 +20,14 @@ const DEPTH_MAX: usize = 8;
 
 /// Checks what is declared: the schema can't, since values may be anything.
 pub fn check(extra: &Map<String, Value>) -> Result<(), Hold> {
-    let refuse = |problem: String| Err(Hold::invalid(format!("spec.extra {problem}")));
+    let refuse = |problem: String| Err(Hold::invalid(format!("spec.extra {problem}")).at("spec.extra"));
     if extra.len() > KEYS_MAX {
         return refuse(format!("has {} keys; at most {KEYS_MAX} can be declared", extra.len()));
     }
     for (key, value) in extra {
         let shown = cut(key, 64);
+        let refuse =
+            |problem: String| refuse(problem).map_err(|hold: Hold| hold.at(format!("spec.extra.{key}")));
         if key == mark::KEY {
             return refuse(format!("must not have the key {shown:?}: the operator's own mark is there"));
         }

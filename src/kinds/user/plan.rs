@@ -78,7 +78,7 @@ impl Observed {
 /// Reads the spec, and the wish for another password.
 pub fn desired(spec: &ArangoUserSpec, resource: Id, rotate: Option<String>) -> Result<Desired, Hold> {
     let name = spec.name.as_deref().unwrap_or(&resource.name);
-    let name = UserName::parse(name).map_err(|error| Hold::invalid(error.to_string()))?;
+    let name = UserName::parse(name).map_err(|error| Hold::invalid(error.to_string()).at("spec.name"))?;
     extra::check(&spec.extra)?;
     let password = match &spec.password {
         None => None,
@@ -94,7 +94,8 @@ pub fn desired(spec: &ArangoUserSpec, resource: Id, rotate: Option<String>) -> R
             Some(Source { secret, generate: Some(generate.length) })
         }
         Some(_) => {
-            return Err(Hold::invalid("exactly one of password.secretRef and password.generate must be set"));
+            let message = "exactly one of password.secretRef and password.generate must be set";
+            return Err(Hold::invalid(message).at("spec.password"));
         }
     };
     let secret = password.as_ref().map(|source| &source.secret);
