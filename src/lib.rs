@@ -2,6 +2,9 @@
 //!
 //! The map, one line per module:
 
+// It panics where standard error is closed; `cli::screen` doesn't.
+#![cfg_attr(not(test), deny(clippy::print_stderr))]
+
 pub mod arango; // the ArangoDB client: requests, coordinator pool, login
 pub mod cli; // one file per command
 pub mod control_plane; // a real etcd and kube-apiserver as child processes, for the demo and the tests

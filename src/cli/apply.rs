@@ -1,7 +1,7 @@
 //! `apply`: a plan, and its carrying out.
 
 use std::{
-    io::{BufRead, IsTerminal, Write},
+    io::{BufRead, IsTerminal},
     process::ExitCode,
     sync::atomic::{AtomicUsize, Ordering},
 };
@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     output::plain,
     plan::{Format, Stage, StageArgs, diff, print, print_json, rest, summary, table},
-    screen::{Screen, may_colour},
+    screen::{self, Screen, may_colour},
 };
 use crate::{
     kinds::Viewpoint,
@@ -58,11 +58,11 @@ pub async fn run(args: ApplyArgs) -> anyhow::Result<ExitCode> {
         Format::Diff => diff(planned, colours),
         Format::Table | Format::Json => table(planned, colours),
     };
-    eprint!("{actions}{}{}", rest(planned, colours), summary(planned));
+    screen::write(actions + &rest(planned, colours) + &summary(planned));
     if planned.summary.actions > 0 {
         may_lose(&stage, planned, &args.allow_data_loss).await?;
         if !args.yes && !asked(planned)? {
-            eprintln!("nothing was done");
+            screen::tell("nothing was done");
             return Ok(ExitCode::FAILURE);
         }
     } else if !rehearsed.is_to_be_remembered() {
@@ -80,7 +80,7 @@ pub async fn run(args: ApplyArgs) -> anyhow::Result<ExitCode> {
     stopper.abort();
     screen.end_line();
     let done = done?;
-    eprint!("{}", rest(&done, colours));
+    screen::write(rest(&done, colours));
     finish(&args, &done)
 }
 
@@ -114,8 +114,8 @@ async fn stop_by_signal(stop: CancellationToken) {
         _ = tokio::signal::ctrl_c() => {}
         () = terminated => {}
     }
-    eprintln!(
-        "\nstopping: what is under way comes to its end; once more ends it at once. Run it again to go on"
+    screen::tell(
+        "\nstopping: what is under way comes to its end; once more ends it at once. Run it again to go on",
     );
     stop.cancel();
     if tokio::signal::ctrl_c().await.is_ok() {
@@ -140,8 +140,7 @@ fn asked(planned: &Report) -> anyhow::Result<bool> {
 
 /// A line that somebody types.
 fn answer(question: &str) -> anyhow::Result<String> {
-    eprint!("{question}");
-    std::io::stderr().flush()?;
+    screen::write(question);
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line)?;
     Ok(line.trim().to_owned())

@@ -21,9 +21,15 @@ pub(super) fn may_colour(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// Says a line on standard error. Who closed it doesn't want to hear it, and that is no reason to panic.
+/// Writes to standard error. Who closed it doesn't want to hear it, and that is no reason to panic, as the macros do.
+pub(super) fn write(text: impl Display) {
+    let mut stderr = std::io::stderr().lock();
+    let _ = write!(stderr, "{text}").and_then(|()| stderr.flush());
+}
+
+/// Says a line on standard error, whether somebody hears it or not.
 pub(super) fn tell(line: impl Display) {
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
+    write(format_args!("{line}\n"));
 }
 
 /// Standard error for one person.
@@ -45,7 +51,7 @@ impl Screen {
     pub(super) fn draw(&self, line: impl Display) {
         if self.terminal {
             let mut open = self.open.lock();
-            eprint!("{CLEAR}{line}");
+            write(format_args!("{CLEAR}{line}"));
             *open = true;
         }
     }
@@ -54,7 +60,7 @@ impl Screen {
     pub(super) fn say(&self, line: impl Display) {
         let mut open = self.open.lock();
         let clear = if std::mem::take(&mut *open) { CLEAR } else { "" };
-        eprintln!("{clear}{line}");
+        tell(format_args!("{clear}{line}"));
     }
 
     /// Says that a step is done.
@@ -77,7 +83,7 @@ impl Screen {
     /// Leaves the line that may be redrawn.
     pub(super) fn end_line(&self) {
         if std::mem::take(&mut *self.open.lock()) {
-            eprintln!();
+            tell("");
         }
     }
 
@@ -115,7 +121,7 @@ impl Screen {
     /// Takes the line that may be redrawn away.
     pub(super) fn clear(&self) {
         if std::mem::take(&mut *self.open.lock()) {
-            eprint!("{CLEAR}");
+            write(CLEAR);
         }
     }
 }

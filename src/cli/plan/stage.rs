@@ -10,6 +10,7 @@ use crate::{
     cli::{
         connection::ConnectionArgs,
         manifests::{ManifestArgs, Target},
+        screen,
     },
     core::Id,
     kinds::Viewpoint,
@@ -66,7 +67,7 @@ impl Stage {
     pub(in crate::cli) async fn enter(args: &StageArgs) -> anyhow::Result<Self> {
         let manifests = args.manifests.read().await?;
         for remark in manifests.remarks() {
-            eprintln!("{remark}");
+            screen::tell(remark);
         }
         let Target { connection, account, cluster } =
             args.manifests.target(&manifests, &args.connection).await?;
