@@ -11,7 +11,7 @@ use secrecy::{SecretSlice, SecretString};
 
 use super::duration;
 use crate::{
-    arango::{Auth, Client, Connection, Endpoint, Pool},
+    arango::{Auth, Connection, Endpoint},
     core::balance::LoadBalancing,
 };
 
@@ -114,15 +114,23 @@ impl ConnectionArgs {
 
     /// The settings as a user whose password nobody has to know: by a token signed with the deployment's secret.
     pub fn connection_as(&self, user: &str) -> anyhow::Result<Connection> {
-        let secret = self.jwt_secret().context("--as signs a token")?;
+        let secret = self.signing_secret()?;
         self.connection_with(Auth::SignedAs { secret, user: user.to_owned() })
+    }
+
+    /// The secret that such a token is signed with.
+    pub(super) fn signing_secret(&self) -> anyhow::Result<SecretSlice<u8>> {
+        self.jwt_secret().context("--as signs a token")
     }
 
     fn connection_with(&self, auth: Auth) -> anyhow::Result<Connection> {
         let texts: Vec<_> =
             self.endpoints.iter().map(|text| text.trim()).filter(|text| !text.is_empty()).collect();
         if texts.is_empty() {
-            bail!("no endpoint is given; use --endpoint or ARANGO_ENDPOINT");
+            bail!(
+                "no endpoint is given; use --endpoint or ARANGO_ENDPOINT, or name an ArangoCluster with -f, --kubeconfig \
+                 or --context"
+            );
         }
         if self.timeout.is_zero() {
             bail!("a request needs some time; give a --timeout that is not zero");
@@ -147,7 +155,7 @@ impl ConnectionArgs {
         Ok(connection)
     }
 
-    /// Who logs in.
+    /// Who logs in, unless it signs tokens itself.
     pub(super) fn user(&self) -> &str {
         &self.user
     }
@@ -160,11 +168,6 @@ impl ConnectionArgs {
     /// Whether it sends the password with every request.
     pub(super) fn is_basic(&self) -> bool {
         self.auth == Method::Basic
-    }
-
-    /// A client over a pool of its own.
-    pub fn client(&self) -> anyhow::Result<Client> {
-        Ok(Client::new(Pool::new(self.connection()?)?))
     }
 
     /// Our certificate and its key, one after the other.

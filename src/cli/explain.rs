@@ -1,4 +1,6 @@
-//! `explain`: the level that a user has, and the right that gives it.
+//! `explain`: the level that a user has, the right that gives it, and the manifest that declares the right.
+
+mod declared;
 
 use std::process::ExitCode;
 
@@ -6,12 +8,13 @@ use anyhow::{anyhow, bail};
 use clap::Args;
 use serde::Serialize;
 
+use self::declared::{Declaration, Declared};
 use super::{
-    connection::ConnectionArgs,
+    deployment::DeploymentArgs,
     output::{self, Mark, OutputArgs, Rows, plain},
 };
 use crate::{
-    arango::{Class, Client, Error, Mode, What},
+    arango::{Class, Client, Error, Mode, Pool, What},
     core::{
         CollectionName, DatabaseName, Level, Rights, Scope, UserName,
         explain::{self, Explanation, Outcome, Right},
@@ -21,12 +24,14 @@ use crate::{
 /// Say which access level a user has on a database or a collection, and which of his rights gives it.
 ///
 /// All rights that could give it are shown, the more exact ones first, with what becomes of each. What they come to is
-/// compared with the server's own answer.
+/// compared with the server's own answer. With -f, --kubeconfig or --context it is said which resource declares each.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   arango-operator explain alice shop            what alice may do in the database shop, and why
   arango-operator explain alice shop orders     the same of a collection
+  arango-operator explain alice shop -f manifests/    and in which file that right is declared
+  arango-operator explain alice shop --context kind-dev   and by which object of that cluster
   arango-operator explain alice shop -o json | jq .level
 
 Exit codes: 0 it was explained, 1 an error that was printed, or the server answers otherwise, 2 wrong usage")]
@@ -44,7 +49,7 @@ pub(super) struct ExplainArgs {
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
-    connection: ConnectionArgs,
+    deployment: DeploymentArgs,
 }
 
 /// The result, as JSON has it.
@@ -57,6 +62,8 @@ struct Report {
     level: Level,
     /// Where the winning right stands.
     by: Option<String>,
+    /// Which resources declare it; nothing where no manifests were given.
+    declared: Option<Vec<Declaration>>,
     reachable: bool,
     /// What the server says to the same question.
     server: Level,
@@ -69,6 +76,7 @@ struct Row {
     right: String,
     level: Option<Level>,
     outcome: &'static str,
+    declared: Option<Vec<Declaration>>,
 }
 
 /// What the server knows of it.
@@ -83,12 +91,14 @@ struct Found {
 
 /// Runs the command.
 pub(super) async fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
-    let found = find(&args.connection.client()?, args).await?;
+    let (target, manifests) = args.deployment.target_and_manifests().await?;
+    let declared = manifests.map(|manifests| Declared::of(&manifests, target.cluster.as_ref(), &args.name));
+    let found = find(&Client::new(Pool::new(target.connection)?), args).await?;
     let explained = match &args.collection {
         None => explain::database(&found.rights, &args.database),
         Some(collection) => explain::collection(&found.rights, &args.database, collection),
     };
-    let report = Report::new(args, &found, &explained);
+    let report = Report::new(args, &found, &explained, declared.as_ref());
     output::print(args.output.output, &report, |colours| people(&report, colours))?;
     Ok(if report.server == report.level { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -157,12 +167,15 @@ fn denied(error: Error, user: &UserName) -> anyhow::Error {
 }
 
 impl Report {
-    fn new(args: &ExplainArgs, found: &Found, explained: &Explanation) -> Self {
-        let name = |right| named(right, &args.database, args.collection.as_ref());
+    fn new(args: &ExplainArgs, found: &Found, explained: &Explanation, declared: Option<&Declared>) -> Self {
+        let collection = args.collection.as_ref();
+        let name = |right| named(right, &args.database, collection);
+        let who = |right| declared.map(|declared| declared.on(right, &args.database, collection));
         let row = |it: &explain::Candidate| Row {
             right: name(it.right),
             level: it.level,
             outcome: word(it.outcome),
+            declared: who(it.right),
         };
         let mut report = Self {
             user: args.name.to_string(),
@@ -170,12 +183,19 @@ impl Report {
             collection: args.collection.as_ref().map(ToString::to_string),
             level: explained.level,
             by: explained.winner().map(name),
+            declared: explained.winner().map_or_else(|| declared.map(|_| Vec::new()), who),
             reachable: explained.reachable,
             server: found.level,
             rights: explained.candidates.iter().map(row).collect(),
             remarks: Vec::new(),
         };
         report.remarks = report.remarks(found, explained);
+        if let Some(count) = declared.map(|declared| declared.unknown).filter(|count| *count > 0) {
+            report.remarks.push(format!(
+                "not looked at, since a resource that they name is not among the manifests: {count} of the \
+                 ArangoPermissions"
+            ));
+        }
         report
     }
 
@@ -233,6 +253,18 @@ fn word(outcome: Outcome) -> &'static str {
     }
 }
 
+/// Who declares the winning right, as the end of a sentence.
+fn declared_by(report: &Report) -> String {
+    match report.declared.as_deref() {
+        None => String::new(),
+        Some([]) => ", which no manifest declares".to_owned(),
+        Some(all) => {
+            let all: Vec<_> = all.iter().map(|by| by.named(Some(report.level))).collect();
+            format!(", declared by {}", all.join(" and "))
+        }
+    }
+}
+
 fn people(report: &Report, colours: bool) -> String {
     let Report { user, database, level, .. } = report;
     let place = match &report.collection {
@@ -241,11 +273,13 @@ fn people(report: &Report, colours: bool) -> String {
     };
     let by = match &report.by {
         Some(right) if right == "(built in)" => "ArangoDB gives everybody this level there".to_owned(),
-        Some(right) => format!("by his right on {right}"),
+        Some(right) => format!("by his right on {right}{}", declared_by(report)),
         None => "none of his rights reaches it".to_owned(),
     };
     let mut text = format!("{}\n\n", plain(&format!("{user} has {level} on {place}: {by}.")));
-    let mut rows = Rows::new(["right on", "level", ""]);
+    let header = ["right on", "level", "", "declared by"];
+    let shown = if report.declared.is_some() { 4 } else { 3 };
+    let mut rows = Rows::new(header.into_iter().take(shown));
     for row in &report.rights {
         let said = match row.outcome {
             "wins" => "gives the level",
@@ -255,7 +289,10 @@ fn people(report: &Report, colours: bool) -> String {
             _ => "not set",
         };
         let level = row.level.map(|level| level.to_string());
-        rows.add(Mark::Plain, [Some(row.right.clone()), level, Some(said.to_owned())]);
+        let declared = row.declared.iter().flatten().map(|by| by.named(row.level)).collect::<Vec<_>>();
+        let declared = (!declared.is_empty()).then(|| declared.join("; "));
+        let cells = [Some(row.right.clone()), level, Some(said.to_owned()), declared];
+        rows.add(Mark::Plain, cells.into_iter().take(shown));
     }
     text += &rows.render(colours);
     for remark in &report.remarks {

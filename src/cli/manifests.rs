@@ -12,38 +12,66 @@ use kube::{
 use super::connection::ConnectionArgs;
 use crate::{
     arango::Connection,
-    core::Id,
+    core::{Id, resource_name::is_subdomain},
     manifests::{self, Complaint, Given, Manifests, Options, Source},
 };
 
 /// The namespace of resources that name none.
 const NAMESPACE: &str = "default";
 
-/// Where the manifests are, and what is to be known beside them.
+/// What stands above these flags in a help.
+pub(super) const HEADING: &str = "Manifests and Kubernetes";
+
+/// Where the manifests are.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Manifests")]
 pub struct ManifestArgs {
     /// Files and folders with manifests in YAML or JSON (folders with all that is in them), or `-` for standard input:
     /// what `kustomize build` and `helm template` print is taken as it is. Repeatable
-    #[arg(short = 'f', long = "filename", value_name = "PATH", num_args = 1..)]
+    #[arg(short = 'f', long = "filename", value_name = "PATH", num_args = 1.., help_heading = HEADING)]
     pub files: Vec<PathBuf>,
-    /// The namespace of resources that name none [default: `default`]; of a cluster, only what is in that namespace
-    #[arg(short, long, env = "ARANGO_NAMESPACE", value_name = "NAME")]
+    /// What is to be known beside them.
+    #[command(flatten)]
+    pub place: PlaceArgs,
+}
+
+/// What is to be known beside manifests: which of them are meant, and the cluster that has what is not among them.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = HEADING)]
+pub struct PlaceArgs {
+    /// The namespace of resources that name none [default: `default`]; of a cluster, only what is in that namespace; of
+    /// an export, where it is to be applied [default there: none is written]
+    #[arg(short, long, env = "ARANGO_NAMESPACE", value_name = "NAME", value_parser = resource_name)]
     pub namespace: Option<String>,
-    /// Only what is declared through that ArangoCluster, where the manifests name several
-    #[arg(long, env = "ARANGO_CLUSTER", value_name = "[NAMESPACE/]NAME")]
+    /// The ArangoCluster that is meant, where there are several; of an export, the one that it names [default there:
+    /// `arangodb`]
+    #[arg(long, env = "ARANGO_CLUSTER", value_name = "[NAMESPACE/]NAME", value_parser = cluster_name)]
     pub cluster: Option<String>,
     /// A key of a Secret that is not among the manifests, from an environment variable or a file:
     /// `shop/alice/password=env:ALICE_PASSWORD`, `alice/password=file:alice.txt`. Repeatable
     #[arg(long = "secret", value_name = "[NAMESPACE/]NAME/KEY=env:VAR|file:PATH")]
     pub secrets: Vec<Given>,
-    /// A kubeconfig: what the resources name (ArangoCluster, Secrets, labels of namespaces) is taken from that cluster,
-    /// and without -f the resources themselves
+    /// A kubeconfig: what is named (ArangoCluster, its Secrets, labels of namespaces) is taken from that cluster, and
+    /// without -f the resources themselves
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
     /// The context of the kubeconfig [default: its current one]; without --kubeconfig, of the one that kubectl takes
     #[arg(long, value_name = "NAME")]
     pub context: Option<String>,
+}
+
+/// Reads the name of an object in Kubernetes.
+fn resource_name(name: &str) -> Result<String, String> {
+    if is_subdomain(name) {
+        return Ok(name.to_owned());
+    }
+    Err("a name in Kubernetes has small letters, digits, dashes and dots, with a letter or digit at both ends".to_owned())
+}
+
+/// Reads the name of an ArangoCluster.
+fn cluster_name(text: &str) -> Result<String, String> {
+    let (namespace, name) = text.split_once('/').map_or((None, text), |(space, name)| (Some(space), name));
+    namespace.into_iter().chain([name]).try_for_each(|name| resource_name(name).map(drop))?;
+    Ok(text.to_owned())
 }
 
 /// The deployment that manifests are about.
@@ -64,25 +92,8 @@ impl ManifestArgs {
     ///
     /// Nothing was named, all that is wrong with what is there ([`Refused`]), or the cluster can't be asked.
     pub async fn read(&self) -> anyhow::Result<Manifests> {
-        let sources: Vec<_> = self.files.iter().map(|path| Source::of(path)).collect();
-        let client = self.client().await?;
-        let namespace = self.namespace.as_deref();
-        let options =
-            Options { namespace: namespace.unwrap_or(NAMESPACE).to_owned(), secrets: self.secrets.clone() };
-        let mut manifests = match &client {
-            Some(client) if sources.is_empty() => {
-                let mut manifests = Manifests::list(client, namespace).await?;
-                manifests.give(&options).map_err(Refused)?;
-                manifests
-            }
-            None if sources.is_empty() => {
-                bail!(
-                    "no manifests are given; name files or folders with -f, - for standard input, or a cluster with \
-                     --kubeconfig or --context"
-                )
-            }
-            _ => manifests::read(&sources, &options).map_err(Refused)?,
-        };
+        let client = self.place.client().await?;
+        let mut manifests = self.place.read(&self.files, client.as_ref(), true).await?;
         if let Some(client) = &client {
             manifests.complete(client).await?;
         }
@@ -95,7 +106,53 @@ impl ManifestArgs {
     ///
     /// The manifests are about several, or about one that nothing says how to reach.
     pub async fn target(&self, manifests: &Manifests, flags: &ConnectionArgs) -> anyhow::Result<Target> {
-        let cluster = manifests.select(self.cluster.as_deref()).map_err(|one| Refused(vec![one]))?;
+        self.place.target(manifests, flags).await
+    }
+}
+
+impl PlaceArgs {
+    /// Reads and checks manifests; without files, the ArangoClusters of a cluster, and its resources if they are wanted.
+    pub(super) async fn read(
+        &self,
+        files: &[PathBuf],
+        client: Option<&Client>,
+        wants_resources: bool,
+    ) -> anyhow::Result<Manifests> {
+        let sources: Vec<_> = files.iter().map(|path| Source::of(path)).collect();
+        let namespace = self.namespace.as_deref();
+        let options =
+            Options { namespace: namespace.unwrap_or(NAMESPACE).to_owned(), secrets: self.secrets.clone() };
+        if !sources.is_empty() {
+            return Ok(manifests::read(&sources, &options).map_err(Refused)?);
+        }
+        let Some(client) = client else {
+            bail!(
+                "no manifests are given; name files or folders with -f, - for standard input, or a cluster with \
+                 --kubeconfig or --context"
+            )
+        };
+        let mut manifests =
+            if wants_resources { Manifests::list(client, namespace).await? } else { Manifests::live() };
+        // Where nothing is declared yet, there may be a connection nevertheless.
+        if manifests.is_empty() || self.cluster.is_some() {
+            manifests.add_clusters(client, namespace, self.cluster.as_deref()).await?;
+        }
+        manifests.give(&options).map_err(Refused)?;
+        Ok(manifests)
+    }
+
+    /// The ArangoCluster that is meant; nothing if there is none.
+    pub(super) fn select(&self, manifests: &Manifests) -> anyhow::Result<Option<Id>> {
+        Ok(manifests.select(self.cluster.as_deref()).map_err(|one| Refused(vec![one]))?)
+    }
+
+    /// The deployment that manifests are about.
+    pub(super) async fn target(
+        &self,
+        manifests: &Manifests,
+        flags: &ConnectionArgs,
+    ) -> anyhow::Result<Target> {
+        let cluster = self.select(manifests)?;
         if flags.has_endpoints() {
             return Ok(Target { connection: flags.connection()?, account: flags.account(), cluster });
         }
@@ -118,9 +175,14 @@ impl ManifestArgs {
         Ok(Target { connection, account, cluster: Some(id.clone()) })
     }
 
+    /// Whether a cluster is named.
+    pub(super) fn names_a_cluster(&self) -> bool {
+        self.kubeconfig.is_some() || self.context.is_some()
+    }
+
     /// The cluster that is named, if one is.
-    async fn client(&self) -> anyhow::Result<Option<Client>> {
-        if self.kubeconfig.is_none() && self.context.is_none() {
+    pub(super) async fn client(&self) -> anyhow::Result<Option<Client>> {
+        if !self.names_a_cluster() {
             return Ok(None);
         }
         let kubeconfig = match &self.kubeconfig {

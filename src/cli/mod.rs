@@ -8,6 +8,7 @@ pub mod connection;
 mod control_plane;
 pub mod crds;
 pub mod demo;
+mod deployment;
 pub mod docs;
 mod duration;
 mod explain;
@@ -27,7 +28,7 @@ mod screen;
 mod stand_in;
 mod version;
 
-use std::process::ExitCode;
+use std::{ffi::OsStr, process::ExitCode};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
@@ -44,7 +45,7 @@ Begin with:
 The commands that talk to a server take ARANGO_ENDPOINT, ARANGO_USER and ARANGO_PASSWORD, or flags. COMMAND --help has \
 examples.
 
-Exit codes: 0 done, 1 an error that was printed, 2 wrong usage; COMMAND --help says where there are more. 141: nobody \
+Exit codes: 0 done, 1 an error that was printed, 2 wrong usage; COMMAND --help says where it is otherwise. 141: nobody \
 read what was printed";
 
 /// Databases, users and permissions inside ArangoDB, declared as Kubernetes resources.
@@ -97,11 +98,11 @@ fn command() -> clap::Command {
 
 /// Runs the command line of this process to its exit code: 0 done, 1 an error that was printed, 2 wrong usage.
 pub fn main() -> ExitCode {
-    let cli = match plugin::role(std::env::args_os().next().as_deref()) {
-        plugin::Role::Program => Cli::parse(),
+    let parsed = match plugin::role(std::env::args_os().next().as_deref()) {
+        plugin::Role::Program => Cli::try_parse(),
         plugin::Role::Plugin => {
-            let matches = plugin::renamed(command()).get_matches();
-            Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+            let matches = plugin::renamed(command()).try_get_matches();
+            matches.and_then(|matches| Cli::from_arg_matches(&matches))
         }
         plugin::Role::Completer => {
             let words: Vec<_> = std::env::args().skip(1).collect();
@@ -109,6 +110,10 @@ pub fn main() -> ExitCode {
             drop(output::write(&plugin::completions(&command(), &words)));
             return ExitCode::SUCCESS;
         }
+    };
+    let cli = match parsed {
+        Ok(cli) => cli,
+        Err(error) => return not_run(&error, std::env::args_os().nth(1).as_deref()),
     };
     let outcome = match cli.command {
         Command::Demo(args) => block_on(demo::run(args)),
@@ -138,6 +143,17 @@ pub fn main() -> ExitCode {
         screen::tell(format_args!("error: {error:#}"));
         ExitCode::FAILURE
     })
+}
+
+/// Prints what is wrong with a line, or the help that it asks for.
+fn not_run(error: &clap::Error, command: Option<&OsStr>) -> ExitCode {
+    // Who closed the stream doesn't want to hear it.
+    drop(error.print());
+    if !error.use_stderr() {
+        return ExitCode::SUCCESS;
+    }
+    // The other code says that a plan was made, and has changes in it.
+    ExitCode::from(if command == Some(OsStr::new(plan::NAME)) { 1 } else { 2 })
 }
 
 /// What a shell says of a program that SIGPIPE ended: nobody reads what we print any more, as in `… | head -1`.

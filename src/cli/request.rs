@@ -9,7 +9,7 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 use http::Method;
 
-use super::{connection::ConnectionArgs, output, screen::tell};
+use super::{deployment::DeploymentArgs, output, screen::tell};
 use crate::{
     arango::{Client, Pool, Request},
     core::{DatabaseName, encode_segment},
@@ -45,7 +45,7 @@ pub struct RequestArgs {
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Form::Body)]
     output: Form,
     #[command(flatten)]
-    connection: ConnectionArgs,
+    deployment: DeploymentArgs,
 }
 
 /// The forms.
@@ -67,8 +67,8 @@ pub async fn run(args: RequestArgs) -> anyhow::Result<ExitCode> {
         None => request,
     };
     let connection = match &args.as_user {
-        Some(user) => args.connection.connection_as(user)?,
-        None => args.connection.connection()?,
+        Some(user) => args.deployment.connection_as(user).await?,
+        None => args.deployment.target().await?.connection,
     };
     let answer = Client::new(Pool::new(connection)?).send(request).await?;
     let code = if answer.status.as_u16() < 400 { ExitCode::SUCCESS } else { ExitCode::FAILURE };

@@ -23,12 +23,17 @@ impl Location {
     pub fn new(source: &Arc<str>, at: At) -> Self {
         Self { source: Arc::clone(source), line: at.line, column: at.column }
     }
+
+    /// Whether it is a place in a text, and not an object of a cluster.
+    pub fn is_in_a_text(&self) -> bool {
+        self.line > 0
+    }
 }
 
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { source, line, column } = self;
-        if *line == 0 { write!(f, "{source}") } else { write!(f, "{source}:{line}:{column}") }
+        if self.is_in_a_text() { write!(f, "{source}:{line}:{column}") } else { write!(f, "{source}") }
     }
 }
 

@@ -36,7 +36,7 @@ impl Manifests {
     ///
     /// The API server can't be asked, or doesn't let us.
     pub async fn list(client: &Client, namespace: Option<&str>) -> anyhow::Result<Self> {
-        let mut manifests = Self { is_live: true, ..Self::default() };
+        let mut manifests = Self::live();
         crate::for_each_kind!(K => {
             for resource in all::<<K as Kind>::Resource>(client, namespace).await? {
                 manifests.shelf.push::<K>(declared(resource));
@@ -48,6 +48,36 @@ impl Manifests {
         Ok(manifests)
     }
 
+    /// Nothing yet of a cluster.
+    pub fn live() -> Self {
+        Self { is_live: true, ..Self::default() }
+    }
+
+    /// Adds the ArangoClusters of a namespace, or of all of them; of the one that is meant by `[NAMESPACE/]NAME`, as far as
+    /// that says which one it is, no other.
+    ///
+    /// # Errors
+    ///
+    /// The API server can't be asked, or doesn't let us.
+    pub async fn add_clusters(
+        &mut self,
+        client: &Client,
+        namespace: Option<&str>,
+        wanted: Option<&str>,
+    ) -> anyhow::Result<()> {
+        let exactly = wanted.and_then(|wanted| match wanted.split_once('/') {
+            Some((namespace, name)) => Some(Id::new(namespace, name)),
+            None => Some(Id::new(namespace?, wanted)),
+        });
+        let found = match exactly {
+            Some(id) => each::<ArangoCluster>(client, vec![id]).await?,
+            None => all::<ArangoCluster>(client, namespace).await?,
+        };
+        self.clusters.extend(found.into_iter().map(declared));
+        self.sort();
+        Ok(())
+    }
+
     /// Adds from a cluster what the resources name and is not there yet: ArangoClusters, Secrets, the labels of
     /// namespaces. What there is not is left out.
     ///
@@ -55,13 +85,9 @@ impl Manifests {
     ///
     /// The API server can't be asked, or doesn't let us.
     pub async fn complete(&mut self, client: &Client) -> anyhow::Result<()> {
-        let missing = self.cluster_refs().into_iter().filter(|id| self.cluster(id).is_none()).collect();
-        for cluster in each::<ArangoCluster>(client, missing).await? {
-            self.clusters.push(declared(cluster));
-        }
-        self.sort();
-        self.deployments(client).await?;
-
+        let mut clusters = self.cluster_refs();
+        clusters.extend(self.clusters.iter().map(Declared::id));
+        self.complete_connections(client, &clusters).await?;
         let (mut names, mut namespaces) = (BTreeSet::new(), BTreeSet::new());
         crate::for_each_kind!(K => {
             for one in self.of::<K>() {
@@ -76,23 +102,44 @@ impl Manifests {
                 }
             }
         });
-        for cluster in &self.clusters {
+        self.take_secrets(client, names).await?;
+        for name in namespaces.into_iter().filter(|name| self.labels(name).is_none()).collect::<Vec<_>>() {
+            let namespace = Api::<Namespace>::all(client.clone()).get_opt(&name).await;
+            if let Some(namespace) = namespace.with_context(|| format!("can't read the Namespace {name}"))? {
+                self.namespaces.insert(name, namespace.metadata.labels.unwrap_or_default());
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds from a cluster how the deployments of these ArangoClusters are reached, as far as it is not there yet: they
+    /// themselves, the `ArangoDeployment`s and the Secrets that they name.
+    ///
+    /// # Errors
+    ///
+    /// The API server can't be asked, or doesn't let us.
+    pub async fn complete_connections(&mut self, client: &Client, ids: &[Id]) -> anyhow::Result<()> {
+        let missing = ids.iter().filter(|id| self.cluster(id).is_none()).cloned().collect();
+        self.clusters.extend(each::<ArangoCluster>(client, missing).await?.into_iter().map(declared));
+        self.sort();
+        self.deployments(client, ids).await?;
+        let mut names = BTreeSet::new();
+        for cluster in ids.iter().filter_map(|id| self.cluster(id)) {
             if let Ok(reach) = self.reach(cluster) {
                 names.extend(reach.secrets().map(|name| Id::new(cluster.namespace(), name)));
             }
         }
+        self.take_secrets(client, names).await
+    }
+
+    /// Reads the Secrets that are not there yet.
+    async fn take_secrets(&mut self, client: &Client, mut names: BTreeSet<Id>) -> anyhow::Result<()> {
         names.retain(|id| !self.secrets.is_there(id));
         for secret in each::<Secret>(client, names.into_iter().collect()).await? {
             let id = Id::new(&secret.namespace().unwrap_or_default(), &secret.name_any());
             let data = secret.data.unwrap_or_default();
             let data = data.into_iter().map(|(key, ByteString(value))| (key, value.into())).collect();
             self.secrets.put(id, secrets::Secret { type_: secret.type_, data });
-        }
-        for name in namespaces.into_iter().filter(|name| self.labels(name).is_none()).collect::<Vec<_>>() {
-            let namespace = Api::<Namespace>::all(client.clone()).get_opt(&name).await;
-            if let Some(namespace) = namespace.with_context(|| format!("can't read the Namespace {name}"))? {
-                self.namespaces.insert(name, namespace.metadata.labels.unwrap_or_default());
-            }
         }
         Ok(())
     }
@@ -115,9 +162,9 @@ impl Manifests {
         }
     }
 
-    /// The `ArangoDeployment`s that ArangoClusters name.
-    async fn deployments(&mut self, client: &Client) -> anyhow::Result<()> {
-        let named = self.clusters.iter().filter_map(|cluster| {
+    /// The `ArangoDeployment`s that these ArangoClusters name.
+    async fn deployments(&mut self, client: &Client, ids: &[Id]) -> anyhow::Result<()> {
+        let named = ids.iter().filter_map(|id| self.cluster(id)).filter_map(|cluster| {
             let reference = cluster.resource.spec.deployment_ref.as_ref()?;
             Some(Id::new(cluster.namespace(), &reference.name))
         });

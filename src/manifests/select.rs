@@ -12,8 +12,10 @@ impl Manifests {
     /// There are several, or not that one.
     pub fn select(&self, wanted: Option<&str>) -> Result<Option<Id>, Complaint> {
         let mut ids = self.cluster_refs();
-        if ids.is_empty() {
-            ids = self.clusters.iter().map(super::Declared::id).collect();
+        if ids.is_empty() || wanted.is_some() {
+            ids.extend(self.clusters.iter().map(super::Declared::id));
+            ids.sort_unstable();
+            ids.dedup();
         }
         let list = ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         if let Some(wanted) = wanted {
@@ -23,9 +25,9 @@ impl Manifests {
                 *id.name == *name && namespace.is_none_or(|namespace| *id.namespace == *namespace)
             });
             if ids.is_empty() {
-                let message = format!("no resource is declared through the ArangoCluster {wanted}");
+                let message = format!("there is no ArangoCluster {wanted}, and no resource that names it");
                 let there = if list.is_empty() { "none at all".to_owned() } else { list };
-                return Err(Complaint::new(message).remedy(format!("the manifests name {there}")));
+                return Err(Complaint::new(message).remedy(format!("there is {there}")));
             }
         }
         match &ids[..] {

@@ -193,14 +193,14 @@ async fn the_right_that_gives_the_level_is_named_and_all_others_are_shown() {
         json,
         json!({
             "user": "alice", "database": "shop", "collection": "orders", "level": "rw", "by": "shop/*",
-            "reachable": true, "server": "rw", "remarks": [],
+            "declared": null, "reachable": true, "server": "rw", "remarks": [],
             "rights": [
-                {"right": "shop/orders", "level": null, "outcome": "absent"},
-                {"right": "shop/*", "level": "rw", "outcome": "wins"},
-                {"right": "shop", "level": null, "outcome": "absent"},
-                {"right": "*/*", "level": null, "outcome": "absent"},
-                {"right": "*", "level": "ro", "outcome": "lower"},
-                {"right": "_system", "level": null, "outcome": "absent"},
+                {"right": "shop/orders", "level": null, "outcome": "absent", "declared": null},
+                {"right": "shop/*", "level": "rw", "outcome": "wins", "declared": null},
+                {"right": "shop", "level": null, "outcome": "absent", "declared": null},
+                {"right": "*/*", "level": null, "outcome": "absent", "declared": null},
+                {"right": "*", "level": "ro", "outcome": "lower", "declared": null},
+                {"right": "_system", "level": null, "outcome": "absent", "declared": null},
             ],
         })
     );
@@ -210,6 +210,57 @@ async fn the_right_that_gives_the_level_is_named_and_all_others_are_shown() {
     assert!(table.contains("what is more exact decides alone"), "{table}");
     let json = deployment.run(&["explain", "carol", "shop", "-o", "json"]).await.json();
     assert_eq!((&json["level"], &json["by"]), (&json!("none"), &Value::Null));
+}
+
+/// What somebody has declared of it, not all of which is there.
+const DECLARED: &str = "\
+apiVersion: arango-operator.dev/v1alpha1
+kind: ArangoPermission
+metadata: {name: alice-shop, namespace: shop}
+spec: {clusterRef: {name: prod}, user: alice, databaseRef: {name: shop}, access: ro, collections: {'*': rw}}
+---
+apiVersion: arango-operator.dev/v1alpha1
+kind: ArangoDatabase
+metadata: {name: shop, namespace: shop}
+spec: {clusterRef: {name: prod}}
+---
+apiVersion: arango-operator.dev/v1alpha1
+kind: ArangoPermission
+metadata: {name: carol-all, namespace: shop}
+spec: {clusterRef: {name: prod}, user: carol, database: '*', access: ro}
+---
+apiVersion: arango-operator.dev/v1alpha1
+kind: ArangoPermission
+metadata: {name: whose, namespace: shop}
+spec: {clusterRef: {name: prod}, userRef: {name: elsewhere}, database: '*', access: ro}
+";
+
+#[tokio::test]
+async fn with_manifests_it_is_said_which_of_them_declares_a_right_and_where() {
+    let deployment = shop().await;
+    let file = deployment.file("rights.yaml", DECLARED);
+    let explain = ["explain", "alice", "shop", "orders", "-f", &file];
+    let json = deployment.run(&[&explain[..], &["-o", "json"]].concat()).await.json();
+    let by = |level: &str| {
+        let source = format!("{file}:1:1");
+        json!([{"kind": "ArangoPermission", "namespace": "shop", "name": "alice-shop", "source": source, "level": level}])
+    };
+    assert_eq!((&json["by"], &json["declared"]), (&json!("shop/*"), &by("rw")));
+    let of = |right: &str| {
+        let rights = json["rights"].as_array().unwrap();
+        rights.iter().find(|one| one["right"] == right).unwrap()["declared"].clone()
+    };
+    assert_eq!((of("shop/*"), of("shop"), of("shop/orders")), (by("rw"), by("ro"), json!([])));
+    assert_eq!(of("*"), json!([]), "that of another user");
+    assert!(json["remarks"].to_string().contains("1 of the ArangoPermissions"), "{json}");
+
+    let table = deployment.run(&explain).await.ok();
+    let first =
+        format!("by his right on shop/*, declared by ArangoPermission shop/alice-shop ({file}:1:1).\n");
+    assert!(table.contains(&first), "{table}");
+    assert!(table.contains(", as ro"), "declared, and not there: {table}");
+    let table = deployment.run(&["explain", "alice", "shop", "-f", &file]).await.ok();
+    assert!(table.contains("by his right on *, which no manifest declares.\n"), "{table}");
 }
 
 #[tokio::test]

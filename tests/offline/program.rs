@@ -13,7 +13,7 @@ use tokio::{
     process::Command,
 };
 
-use super::cli_support::{Deployment, ROOT_PASSWORD, Ran};
+use super::cli_support::{Deployment, ROOT_PASSWORD, Ran, run};
 
 const BEFORE: &str = include_str!("before.yaml");
 const AFTER: &str = include_str!("after.yaml");
@@ -60,7 +60,86 @@ async fn a_plan_exits_with_2_for_changes_and_0_for_none_and_1_for_what_a_person_
     let endpoints = deployment.endpoints();
     let environment =
         [("ARANGO_ENDPOINT", &*endpoints), ("ARANGO_PASSWORD", ROOT_PASSWORD), ("BOB", "bobs-password")];
-    super::cli_support::run(&arguments, &environment).await.ok();
+    run(&arguments, &environment).await.ok();
+}
+
+#[tokio::test]
+async fn wrong_usage_of_a_plan_is_not_taken_for_changes() {
+    for wrong in [&["plan", "--nonsense"][..], &["plan", "-o", "yaml"], &["plan", "--prune"], &["plan"]] {
+        let ran = run(wrong, &[]).await;
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{wrong:?}: {}", ran.stderr);
+        assert!(ran.stderr.starts_with("error: "), "{wrong:?}: {}", ran.stderr);
+    }
+    assert!(run(&["plan", "--help"], &[]).await.ok().contains("Exit codes: 0 nothing to do, 2 changes"));
+    for wrong in [&["apply", "--nonsense"][..], &["matrix", "--nonsense"], &["--nonsense"], &[]] {
+        run(wrong, &[]).await.failed(2);
+    }
+}
+
+#[tokio::test]
+async fn an_arangocluster_among_the_manifests_is_a_connection_for_every_command() {
+    let deployment = Deployment::single().await;
+    let example = include_str!("../../examples/without-kubernetes/cluster.yaml");
+    assert!(example.contains("- http://127.0.0.1:8529\n"));
+    let cluster = example.replace("http://127.0.0.1:8529", &deployment.endpoints());
+    let cluster = deployment.file("cluster.yaml", &cluster);
+    let shop = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/without-kubernetes/shop.yaml");
+    let here = [
+        "-f",
+        &cluster,
+        "-f",
+        shop,
+        "--secret=shop/prod-root/username=env:ARANGO_USER",
+        "--secret=shop/prod-root/password=env:ARANGO_PASSWORD",
+    ];
+    let with = async |command: &[&str]| {
+        let environment = [("ARANGO_USER", "root"), ("ARANGO_PASSWORD", ROOT_PASSWORD), ("ALICE", "x1")];
+        run(&[command, &here].concat(), &environment).await
+    };
+    let alice = "--secret=shop/alice/password=env:ALICE";
+    with(&["plan", alice]).await.failed(2);
+    with(&["apply", alice, "--yes"]).await.ok();
+    assert_eq!(with(&["plan", alice]).await.ok(), "nothing to do, 3 in order\n");
+    let explained = with(&["explain", "alice", "shop", "-o", "json"]).await.json();
+    assert_eq!(explained["declared"][0]["source"], format!("{shop}:14:1"));
+    let matrix = with(&["matrix", "-o", "json"]).await.json();
+    assert!(matrix["users"].as_array().unwrap().iter().any(|row| row["user"] == "alice"), "{matrix}");
+    let exported = with(&["export", "--namespace", "other"]).await.ok();
+    assert!(exported.contains("  clusterRef:\n    name: prod\n    namespace: shop\n"), "{exported}");
+    let status = with(&["cluster", "status", "-o", "json"]).await.json();
+    assert_eq!(status["endpoints"][0]["endpoint"], deployment.endpoints());
+    assert!(with(&["request", "GET", "/_api/version"]).await.ok().contains("arango"));
+
+    let two = deployment.run(&[&["matrix"][..], &here].concat()).await.failed(1);
+    assert!(two.starts_with("error: two deployments are named"), "{two}");
+    let there = with(&["export", "--with-cluster"]).await.failed(1);
+    assert!(there.contains("the ArangoCluster shop/prod is there already"), "{there}");
+    let typo = with(&["matrix", "--cluster", "prd"]).await.failed(1);
+    assert!(typo.contains("there is no ArangoCluster prd") && typo.contains("shop/prod"), "{typo}");
+}
+
+#[tokio::test]
+async fn where_nobody_hears_what_is_said_beside_it_plans_and_applies_all_the_same() {
+    let deployment = Deployment::single().await;
+    let file = deployment.file("m.yaml", BEFORE);
+    for (arguments, code, result) in [
+        (&["plan"][..], 2, "create the database shop"),
+        (&["apply"], 1, ""),
+        (&["apply", "--yes"], 0, "done: "),
+        (&["apply", "--yes"], 0, "done: nothing to do"),
+        (&["plan", "--nonsense"], 1, ""),
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_arango-operator"));
+        command.args(arguments).args(["-f", &file]).env("ARANGO_ENDPOINT", deployment.endpoints());
+        command.env("ARANGO_PASSWORD", ROOT_PASSWORD).stdin(Stdio::null()).stdout(Stdio::piped());
+        let output =
+            command.stderr(writer).kill_on_drop(true).spawn().unwrap().wait_with_output().await.unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+        assert!(said.contains(result), "{arguments:?}: {said}");
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! Manifests without a cluster are judged as a real API server judges them: every field of every kind is given values that
 //! it can hardly have, and both are asked.
 
+use std::process::Stdio;
+
 use arango_operator::{
     arango::{Client, Pool},
     cli::{connection::ConnectionArgs, manifests::ManifestArgs},
@@ -12,8 +14,9 @@ use clap::Parser;
 use futures::{StreamExt, stream};
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
+use tokio::process::Command;
 
-use crate::support::{World, alice_on_shop};
+use crate::support::{Server, World, alice_on_shop};
 
 /// What a field is given, beside being taken out.
 fn odd() -> Vec<Value> {
@@ -253,4 +256,56 @@ async fn a_cluster_gives_what_is_declared_there_and_how_to_reach_the_deployment(
     let manifests = line.manifests.read().await.unwrap();
     assert_eq!((manifests.len(), manifests.of::<Database>()[0].name()), (1, "new"));
     assert!(line.manifests.target(&manifests, &line.connection).await.is_ok());
+
+    looked_at_from_outside(&world, &server, &kubeconfig).await;
+}
+
+/// The commands that look at a deployment are told of it by the cluster, and `explain` by which object a right is declared.
+async fn looked_at_from_outside(world: &World, server: &Server, kubeconfig: &str) {
+    let namespace = world.namespace.as_str();
+    let run = async |arguments: &[&str], environment: &[(&str, &str)]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_arango-operator"));
+        command.args(arguments).args(["--kubeconfig", kubeconfig]).envs(environment.iter().copied());
+        let ran = command.env_remove("ARANGO_PASSWORD").stdin(Stdio::null()).output().await.unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (ran.status.code(), text(ran.stdout), text(ran.stderr))
+    };
+    let json = async |arguments: &[&str]| -> Value {
+        let (code, stdout, stderr) = run(&[arguments, &["-o", "json"]].concat(), &[]).await;
+        assert_eq!(code, Some(0), "{arguments:?}: {stderr}");
+        serde_json::from_str(&stdout).unwrap()
+    };
+    let explained = json(&["explain", "alice", "shop", "-n", namespace]).await;
+    assert_eq!((&explained["level"], &explained["by"]), (&json!("rw"), &json!("shop")));
+    let by = json!([{
+        "kind": "ArangoPermission", "namespace": namespace, "name": "alice-shop", "source": null, "level": "rw",
+    }]);
+    assert_eq!(explained["declared"], by);
+    let (code, table, _) = run(&["explain", "alice", "shop", "-n", namespace], &[]).await;
+    assert_eq!(code, Some(0));
+    let said = format!("by his right on shop, declared by ArangoPermission {namespace}/alice-shop.");
+    assert!(table.contains(&said), "{table}");
+
+    let cluster = format!("{namespace}/prod");
+    let matrix = json(&["matrix", "--cluster", &cluster]).await;
+    assert!(matrix["users"].as_array().unwrap().iter().any(|row| row["user"] == "alice"), "{matrix}");
+    let status = json(&["cluster", "status", "--cluster", &cluster]).await;
+    assert_eq!(status["endpoints"][0]["endpoint"], server.stand_in.endpoints()[0]);
+    let answer = json(&["request", "GET", "/_api/version", "-n", namespace, "--cluster", "prod"]).await;
+    assert_eq!(answer["status"], 200);
+    let (code, exported, error) = run(&["export", "-n", namespace], &[]).await;
+    assert_eq!(code, Some(0), "{error}");
+    assert!(
+        exported.contains(&format!("  namespace: {namespace}\nspec:\n  clusterRef:\n    name: prod\n  ")),
+        "{exported}"
+    );
+
+    let (code, _, error) = run(&["matrix", "--cluster", &format!("{namespace}/none")], &[]).await;
+    assert_eq!(code, Some(1));
+    assert!(error.starts_with("error: ") && error.contains("there is no ArangoCluster"), "{error}");
+    let endpoints = server.stand_in.endpoints();
+    let endpoint = [("ARANGO_ENDPOINT", endpoints[0].as_str())];
+    let (code, _, error) = run(&["matrix", "--cluster", &cluster], &endpoint).await;
+    assert_eq!(code, Some(1));
+    assert!(error.starts_with("error: two deployments are named"), "{error}");
 }

@@ -54,7 +54,7 @@ struct Server {
 
 /// Runs the command.
 pub(super) async fn run(args: &HealthArgs) -> anyhow::Result<ExitCode> {
-    let client = args.common.connection.client()?;
+    let client = args.common.deployment.client().await?;
     let health = cluster(&client, "cluster health").await?.health().await?;
     let report = Report::new(&health);
     output::print(args.common.output.output, &report, |colours| table(&report).render(colours))?;

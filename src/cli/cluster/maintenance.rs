@@ -137,7 +137,7 @@ pub(super) async fn run(args: &MaintenanceArgs) -> anyhow::Result<ExitCode> {
     let wish = wish(args.state, args.lasting).unwrap_or_else(|problem| {
         clap::Error::raw(ErrorKind::ArgumentConflict, format!("{problem}\n")).exit()
     });
-    let client = args.common.connection.client()?;
+    let client = args.common.deployment.client().await?;
     let cluster = cluster(&client, "supervision and no maintenance").await?;
     let format = args.common.output.output;
     match (&args.server, wish) {

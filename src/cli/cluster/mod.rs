@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::{Args, Subcommand};
 
-use super::{connection::ConnectionArgs, output::OutputArgs};
+use super::{deployment::DeploymentArgs, output::OutputArgs};
 use crate::arango::{Client, Cluster, Deployment, Health, Member, MemberRole};
 
 /// Look at a deployment as its coordinators know it, and stop its failover for maintenance.
@@ -35,7 +35,7 @@ struct Common {
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
-    connection: ConnectionArgs,
+    deployment: DeploymentArgs,
 }
 
 /// Runs the command.

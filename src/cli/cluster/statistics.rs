@@ -54,7 +54,7 @@ struct Server<'a> {
 
 /// Runs the command.
 pub(super) async fn run(args: &StatisticsArgs) -> anyhow::Result<ExitCode> {
-    let client = args.common.connection.client()?;
+    let client = args.common.deployment.client().await?;
     let cluster = cluster(&client, "cluster statistics (its own: request GET /_admin/statistics)").await?;
     let health = cluster.health().await?;
     let chosen = choose(&health, &args.servers)?;

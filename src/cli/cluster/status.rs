@@ -70,7 +70,7 @@ struct EndpointReport {
 
 /// Runs the command.
 pub(super) async fn run(args: &StatusArgs) -> anyhow::Result<ExitCode> {
-    let connection = args.common.connection.connection()?;
+    let connection = args.common.deployment.target().await?.connection;
     let endpoints = connection.endpoints.clone();
     let client = Client::new(Pool::new(connection)?);
     let report = report(&client, &endpoints).await?;

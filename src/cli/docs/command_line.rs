@@ -12,7 +12,8 @@ const HEAD: &str = "\
 As `arango-operator COMMAND --help` says it. Most flags have an environment variable; a flag that is given wins. What the commands
 that talk to a server print is shown, with examples, in [commands](commands.md).
 
-Exit codes: 0 done, 1 an error that was printed, 2 wrong usage; a command that has more of them says so.
+Exit codes: 0 done, 1 an error that was printed, 2 wrong usage. Where that is otherwise, the command
+says so: 2 of `plan` are changes, and its wrong usage is 1.
 ";
 
 /// The page.

@@ -6,7 +6,7 @@ mod manifests;
 
 use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::{ArgGroup, Args};
 use futures::{StreamExt, TryStreamExt, stream};
 
@@ -14,15 +14,21 @@ use self::{
     document::Document,
     manifests::{Found, Style},
 };
-use super::{connection::ConnectionArgs, explain::all_rights, output, screen::Screen};
+use super::{
+    connection::ConnectionArgs, deployment::DeploymentArgs, explain::all_rights, manifests::PlaceArgs,
+    output, screen::Screen,
+};
 use crate::{
-    arango::{Class, Client, Error, What},
-    core::{DatabaseName, UserName, glob::Glob, resource_name::is_subdomain},
+    arango::{Class, Client, Error, Pool, What},
+    core::{DatabaseName, Id, UserName, glob::Glob},
     kinds::schema::{ClusterRef, LocalRef},
 };
 
 /// Questions that are asked at the same time.
 const AT_ONCE: usize = 8;
+
+/// What the ArangoCluster is called that the manifests name, if nothing is said.
+const CLUSTER: &str = "arangodb";
 
 /// Write what is on a deployment as manifests: databases, users and their rights.
 ///
@@ -38,6 +44,7 @@ Examples:
   arango-operator export --namespace shop --cluster prod --split shop/
   arango-operator export --databases 'shop*' --users 'shop-*' --output shop.yaml
   arango-operator export --with-cluster | kubectl apply -f -
+  arango-operator export --context kind-dev --cluster databases/prod   by a connection of a cluster
 
 Exit codes: 0 it was written, 1 an error that was printed, 2 wrong usage"
 )]
@@ -51,19 +58,7 @@ pub(super) struct ExportArgs {
     users: Vec<String>,
     #[command(flatten)]
     without: Without,
-    /// The namespace of the manifests; that of whoever applies them if left out
-    #[arg(long, env = "ARANGO_NAMESPACE", value_name = "NAMESPACE", value_parser = resource_name)]
-    namespace: Option<String>,
-    /// The ArangoCluster that leads to the deployment, as `NAME`, or `NAMESPACE/NAME` for one in another namespace
-    #[arg(
-        long,
-        env = "ARANGO_CLUSTER",
-        value_name = "[NAMESPACE/]NAME",
-        default_value = "arangodb",
-        value_parser = cluster_ref
-    )]
-    cluster: ClusterRef,
-    /// Also write that ArangoCluster, with the endpoints of this connection. Its Secrets are yours to make; comments say how
+    /// Also write the ArangoCluster, with the endpoints of this connection. Its Secrets are yours to make; comments say how
     #[arg(long)]
     with_cluster: bool,
     /// Write into this file instead of printing
@@ -76,7 +71,7 @@ pub(super) struct ExportArgs {
     #[arg(long, requires = "where")]
     force: bool,
     #[command(flatten)]
-    connection: ConnectionArgs,
+    deployment: DeploymentArgs,
 }
 
 /// Kinds that are left out.
@@ -93,26 +88,22 @@ struct Without {
     no_permissions: bool,
 }
 
-fn resource_name(name: &str) -> Result<String, String> {
-    if is_subdomain(name) {
-        return Ok(name.to_owned());
-    }
-    Err("a name in Kubernetes has small letters, digits, dashes and dots, with a letter or digit at both ends".to_owned())
-}
-
-fn cluster_ref(text: &str) -> Result<ClusterRef, String> {
-    let (namespace, name) = text.split_once('/').map_or((None, text), |(space, name)| (Some(space), name));
-    let namespace = namespace.map(resource_name).transpose()?;
-    Ok(ClusterRef { name: resource_name(name)?, namespace })
-}
-
 /// Runs the command.
 pub(super) async fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
-    let found = find(&args.connection.client()?, args).await?;
-    let style = Style { namespace: args.namespace.clone(), cluster: args.cluster.clone() };
+    let target = args.deployment.target().await?;
+    if let (true, Some(id)) = (args.with_cluster, &target.cluster) {
+        bail!(
+            "the ArangoCluster {id} is there already, since the connection is taken from it; leave --with-cluster out"
+        );
+    }
+    let place = &args.deployment.place;
+    let cluster = cluster_ref(place, target.cluster.as_ref());
+    let style = Style { namespace: place.namespace.clone(), cluster };
+    let client = Client::new(Pool::new(target.connection)?);
+    let found = find(&client, args, target.account).await?;
     let mut export = found.export(&style)?;
     if args.with_cluster {
-        export.documents.insert(0, cluster(args)?);
+        export.documents.insert(0, written_cluster(&style, &args.deployment.connection)?);
     }
     match (&args.split, &args.file) {
         (Some(folder), _) => files::split(folder, &export, args.force)?,
@@ -122,8 +113,19 @@ pub(super) async fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The ArangoCluster that the manifests name: the one that the connection is from, else the one that is meant.
+fn cluster_ref(place: &PlaceArgs, from: Option<&Id>) -> ClusterRef {
+    if let Some(Id { namespace, name }) = from {
+        let other = place.namespace.as_deref() != Some(&**namespace);
+        return ClusterRef { name: name.to_string(), namespace: other.then(|| namespace.to_string()) };
+    }
+    let text = place.cluster.as_deref().unwrap_or(CLUSTER);
+    let (namespace, name) = text.split_once('/').map_or((None, text), |(space, name)| (Some(space), name));
+    ClusterRef { name: name.to_owned(), namespace: namespace.map(str::to_owned) }
+}
+
 /// Reads what was selected.
-async fn find(client: &Client, args: &ExportArgs) -> anyhow::Result<Found> {
+async fn find(client: &Client, args: &ExportArgs, account: Option<String>) -> anyhow::Result<Found> {
     let databases: Vec<_> = args.databases.iter().map(|glob| Glob::normalised(glob)).collect();
     let users: Vec<_> = args.users.iter().map(|glob| Glob::new(glob)).collect();
     let is = |globs: &[Glob], name: &str| globs.is_empty() || globs.iter().any(|glob| glob.matches(name));
@@ -137,8 +139,7 @@ async fn find(client: &Client, args: &ExportArgs) -> anyhow::Result<Found> {
         anyhow::Error::new(error).context(hint)
     })?;
     infos.retain(|name, _| is(&users, name.as_str()));
-    let mut found =
-        Found { account: args.connection.account().map(UserName::from_server), ..Found::default() };
+    let mut found = Found { account: account.map(UserName::from_server), ..Found::default() };
     if !args.without.no_databases {
         let names = names.into_iter().filter(|name| is(&databases, name.as_str())).collect();
         found.databases =
@@ -186,10 +187,10 @@ async fn each<K: Ord, T>(
 }
 
 /// The ArangoCluster, as this connection reaches the deployment.
-fn cluster(args: &ExportArgs) -> anyhow::Result<Document> {
-    let ClusterRef { name, namespace } = &args.cluster;
-    let namespace = namespace.as_deref().or(args.namespace.as_deref());
-    let (spec, secrets) = args.connection.as_cluster(name).context("--with-cluster")?;
+fn written_cluster(style: &Style, connection: &ConnectionArgs) -> anyhow::Result<Document> {
+    let ClusterRef { name, namespace } = &style.cluster;
+    let namespace = namespace.as_deref().or(style.namespace.as_deref());
+    let (spec, secrets) = connection.as_cluster(name).context("--with-cluster")?;
     let place = namespace.map(|space| format!(" --namespace {space}")).unwrap_or_default();
     let comments: Vec<_> =
         secrets.iter().map(|secret| format!("kubectl create secret generic{place} {secret}")).collect();

@@ -12,13 +12,14 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use self::report::{Report, Selection};
 use super::{
-    connection::ConnectionArgs,
+    deployment::DeploymentArgs,
     explain::all_rights,
+    manifests::Target,
     output::{self, Format},
     screen::Screen,
 };
 use crate::{
-    arango::{Class, Client, Error, UserInfo, What},
+    arango::{Class, Client, Error, Pool, UserInfo, What},
     core::{Rights, UserName, glob::Glob},
 };
 
@@ -52,7 +53,7 @@ pub(super) struct MatrixArgs {
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Form::Table)]
     output: Form,
     #[command(flatten)]
-    connection: ConnectionArgs,
+    deployment: DeploymentArgs,
 }
 
 /// The forms.
@@ -72,9 +73,10 @@ pub(super) async fn run(args: &MatrixArgs) -> anyhow::Result<ExitCode> {
         users: args.users.iter().map(|glob| Glob::new(glob)).collect(),
         databases: args.databases.iter().map(|glob| Glob::normalised(glob)).collect(),
     };
-    let client = args.connection.client()?;
+    let Target { connection, account, .. } = args.deployment.target().await?;
+    let client = Client::new(Pool::new(connection)?);
     let (databases, infos) = futures::try_join!(client.databases(), client.users())
-        .map_err(|error| denied(error, &args.connection))?;
+        .map_err(|error| denied(error, account.as_deref().unwrap_or_default()))?;
     let infos: Vec<_> = infos.into_iter().filter(|(user, _)| selection.has_user(user)).collect();
     let users = rights(&client, infos).await?;
     let report = Report::new(&selection, &databases, users);
@@ -123,12 +125,11 @@ async fn rights(
 }
 
 /// What to do about a refusal.
-fn denied(error: Error, connection: &ConnectionArgs) -> anyhow::Error {
+fn denied(error: Error, account: &str) -> anyhow::Error {
     match error.class() {
         Class::Denied => anyhow!(
-            "the rights of all users are shown to administrators (rw on _system) only, which {:?} is not; choose another \
-             account with --user ({error})",
-            connection.user()
+            "the rights of all users are shown to administrators (rw on _system) only, which {account:?} is not; choose \
+             another account with --user ({error})"
         ),
         _ => error.into(),
     }

@@ -15,6 +15,9 @@ pub(super) use self::{
 use super::screen::may_colour;
 use crate::{kinds::Viewpoint, offline::Report};
 
+/// What it is called.
+pub(super) const NAME: &str = "plan";
+
 /// Show what applying manifests would do, without doing anything.
 ///
 /// The server is read and nothing is written. Every action is shown with its reason and its risk. Without --set it is what
@@ -26,7 +29,8 @@ Examples:
   kustomize build . | arango-operator plan -f - -o diff
   arango-operator plan -f manifests/ -o json > plan.json
 
-Exit codes: 0 nothing to do, 2 changes, 1 an error, or something that a person has to do something about")]
+Exit codes: 0 nothing to do, 2 changes, 1 anything else: an error, something that a person has to do something about, or \
+wrong usage")]
 pub struct PlanArgs {
     #[command(flatten)]
     stage: StageArgs,
