@@ -404,6 +404,8 @@ async fn the_examples_in_the_documentation_are_what_the_program_prints() {
     let deployment = Deployment::cluster().await;
     let page = include_str!("../docs/commands.md");
     let secret = deployment.file("jwt-secret", cli_support::JWT_SECRET);
+    let (_, manifest) = blocks(page).find(|(language, _)| *language == "yaml").unwrap();
+    let rights = deployment.file("rights.yaml", manifest);
     let mut examples = 0;
     for (language, block) in blocks(page) {
         let lines = match language {
@@ -415,6 +417,11 @@ async fn the_examples_in_the_documentation_are_what_the_program_prints() {
         for (typed, expected) in lines {
             let arguments = arguments(typed);
             let Some((&"arango-operator", arguments)) = arguments.split_first() else { continue };
+            let place = |word: &&'static str| {
+                if *word == "rights.yaml" { rights.clone() } else { (*word).to_owned() }
+            };
+            let arguments: Vec<_> = arguments.iter().map(place).collect();
+            let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
             let is_shown = language == "console";
             if !is_shown && arguments[0] != "request" {
                 continue;
@@ -425,7 +432,7 @@ async fn the_examples_in_the_documentation_are_what_the_program_prints() {
                 ("ARANGO_PASSWORD", ROOT_PASSWORD),
                 ("ARANGO_JWT_SECRET_FILE", &secret),
             ];
-            let ran = run(arguments, &environment).await;
+            let ran = run(&arguments, &environment).await;
             assert_eq!(ran.code, Some(0), "{typed}: {ran:?}");
             let printed = format!("{}{}", ran.stderr, ran.stdout);
             if is_shown {
