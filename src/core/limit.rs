@@ -101,7 +101,11 @@ impl Limiter {
     }
 
     /// How many may be under way now.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between one and what is allowed")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "between one and what is allowed"
+    )]
     pub fn limit(&self) -> usize {
         let limit = if self.window.lower { (self.limit * LOWER).floor() } else { self.limit.round() };
         limit.max(FEW).min(self.allowed) as usize

@@ -92,7 +92,8 @@ impl StandIn {
         let addresses = addresses.collect();
         let mut model = Model::new(config);
         model.set_addresses(addresses);
-        let deployment = Arc::new(Deployment::new(coordinators, Shared::new(model, delay, at_once), acceptor));
+        let deployment =
+            Arc::new(Deployment::new(coordinators, Shared::new(model, delay, at_once), acceptor));
         let stand_in = Self { deployment };
         for rule in faults {
             let text = rule.to_string();

@@ -85,7 +85,9 @@ impl Shared {
             logged: Notify::new(),
             faults: Mutex::default(),
             delay,
-            places: Semaphore::new(at_once.map_or(Semaphore::MAX_PERMITS, |at_once| at_once.min(Semaphore::MAX_PERMITS))),
+            places: Semaphore::new(
+                at_once.map_or(Semaphore::MAX_PERMITS, |at_once| at_once.min(Semaphore::MAX_PERMITS)),
+            ),
         }
     }
 

@@ -101,12 +101,14 @@ fn nanos(seconds: f64) -> u64 {
 }
 
 fn server() -> impl Strategy<Value = Server> {
-    (1..24_usize, 0.0005..0.2_f64, 1.0..40.0_f64, 0.0..0.9_f64).prop_map(|(knee, time, slower, spread)| {
-        Server { knee, kinds: [time, time * slower], spread }
-    })
+    (1..24_usize, 0.0005..0.2_f64, 1.0..40.0_f64, 0.0..0.9_f64)
+        .prop_map(|(knee, time, slower, spread)| Server { knee, kinds: [time, time * slower], spread })
 }
 
 proptest! {
+    // A simulation takes as long as a hundred other cases.
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 16))]
+
     #[test]
     fn the_knee_is_found_and_little_is_lost(server in server(), seed: u64) {
         let mut run = Run::new(server, 64, 64, seed);
