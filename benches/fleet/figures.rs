@@ -30,6 +30,7 @@ impl Figures {
         let about = json!({
             "objects": size.triples * KINDS.len(), "triples": size.triples, "clusters": size.clusters, "installations": arguments.installations, "clients": arguments.clients,
             "runs": arguments.runs, "delay": arguments.delay, "databaseDelay": arguments.database_delay,
+            "atOnce": arguments.at_once,
             "cores": cores, "version": env!("CARGO_PKG_VERSION"),
         });
         Self { about, rows: Vec::new() }

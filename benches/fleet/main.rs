@@ -72,6 +72,10 @@ struct Arguments {
     #[arg(long, default_value = "0ms")]
     database_delay: String,
 
+    /// How many requests a deployment works on at once, while others wait. All of them if left out.
+    #[arg(long)]
+    at_once: Option<u32>,
+
     /// How many objects are applied one after another for the time of a single one.
     #[arg(long, default_value_t = 200)]
     singles: usize,

@@ -88,6 +88,7 @@ impl Rig {
             .args(["stand-in", "--listen", "127.0.0.1:0", "--root-password", ROOT_PASSWORD])
             .args(["--control", "127.0.0.1:0"])
             .args(["--delay", &arguments.delay])
+            .args(arguments.at_once.map(|at_once| format!("--at-once={at_once}")))
             .args((arguments.database_delay != "0ms").then_some(["--fail", &slow]).into_iter().flatten())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -1,6 +1,10 @@
 //! One exchange with a coordinator as others see it: a span for traces, a word to the observer.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+    time::Instant,
+};
 
 use http::StatusCode;
 use tracing::{Span, debug_span, field};
@@ -44,15 +48,15 @@ const ROUTES: &[&str] = &[
 /// The route of a path that is none of these.
 const OTHER: &str = "other";
 
-/// A path without its query and without anybody's names, such as `/_db/_system/_api/user/{user}`.
-fn route(path: &str) -> String {
+/// The place of a path's route in [`ROUTES`], and whether it is asked in `_system`, in another database, or in none that it
+/// names.
+fn place(path: &str) -> (Option<usize>, Option<bool>) {
     let path = path.split('?').next().unwrap_or(path);
-    let (database, rest) = match path.strip_prefix("/_db/").and_then(|rest| rest.split_once('/')) {
-        Some(("_system", rest)) => ("/_db/_system", rest),
-        Some((_, rest)) => ("/_db/{database}", rest),
-        None => ("", path.strip_prefix('/').unwrap_or(path)),
+    let (system, rest) = match path.strip_prefix("/_db/").and_then(|rest| rest.split_once('/')) {
+        Some((database, rest)) => (Some(database == "_system"), rest),
+        None => (None, path.strip_prefix('/').unwrap_or(path)),
     };
-    let fits = |route: &&&str| {
+    let fits = |route: &&str| {
         let mut expected = route.split('/').skip(1);
         let mut found = rest.split('/');
         loop {
@@ -63,7 +67,26 @@ fn route(path: &str) -> String {
             }
         }
     };
-    ROUTES.iter().find(fits).map_or_else(|| OTHER.to_owned(), |route| format!("{database}{route}"))
+    (ROUTES.iter().position(fits), system)
+}
+
+/// A path without its query and without anybody's names, such as `/_db/_system/_api/user/{user}`.
+fn route(path: &str) -> String {
+    let (place, system) = place(path);
+    let database = match system {
+        Some(true) => "/_db/_system",
+        Some(false) => "/_db/{database}",
+        None => "",
+    };
+    let route = place.and_then(|place| ROUTES.get(place));
+    route.map_or_else(|| OTHER.to_owned(), |route| format!("{database}{route}"))
+}
+
+/// A number that requests have in common which take as long as each other, as a rule: those with the same method and route.
+pub(super) fn kind_of(request: &Request) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (&request.method, place(&request.path).0).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// One exchange, told of when it ends, however it ends.

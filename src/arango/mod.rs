@@ -30,6 +30,7 @@ mod statistics;
 mod tests;
 mod token;
 mod transport;
+mod turns;
 
 pub use answers::{Availability, CollectionInfo, Role, ServerInfo, Status, UserInfo, Version};
 pub use auth::Auth;

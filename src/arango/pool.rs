@@ -14,7 +14,7 @@ use http::StatusCode;
 use parking_lot::Mutex;
 use serde::Deserialize;
 use tokio::{
-    sync::{Notify, Semaphore, watch},
+    sync::{Notify, watch},
     task::AbortHandle,
     time::{Instant, error::Elapsed, sleep, timeout_at},
 };
@@ -25,8 +25,10 @@ use super::{
     auth::{Authenticator, Credentials},
     client::login_request,
     connect::Coordinator,
+    exchange::kind_of,
     probe,
     token::Token,
+    turns::Turns,
 };
 use crate::core::balance::{Balancer, Pick, Wish, jittered};
 
@@ -56,7 +58,7 @@ pub(super) struct Inner {
     pub(super) coordinators: Vec<Arc<Coordinator>>,
     balancer: Mutex<Balancer>,
     started: Instant,
-    permits: Semaphore,
+    turns: Turns,
     login: Authenticator,
     timeout: Duration,
     pub(super) patience: Duration,
@@ -98,13 +100,12 @@ impl Pool {
             .into_iter()
             .map(|endpoint| Ok(Arc::new(Coordinator::new(endpoint, &connection)?)))
             .collect::<Result<Vec<_>, Error>>()?;
-        let permits = connection.max_concurrent.clamp(1, Semaphore::MAX_PERMITS);
         Ok(Self {
             inner: Arc::new(Inner {
                 balancer: Mutex::new(Balancer::new(coordinators.len(), connection.load_balancing)),
                 coordinators,
                 started: Instant::now(),
-                permits: Semaphore::new(permits),
+                turns: Turns::new(connection.max_concurrent),
                 login: Authenticator::new(connection.auth)?,
                 timeout: connection.timeout,
                 patience: connection.patience,
@@ -125,6 +126,12 @@ impl Pool {
     /// Changes when a coordinator is set aside or taken back, and only then.
     pub fn watch(&self) -> watch::Receiver<Vec<CoordinatorState>> {
         self.inner.states.subscribe()
+    }
+
+    /// How many requests may be under way at once just now: what is found to do the deployment good, and never more than
+    /// [`Connection::max_concurrent`].
+    pub fn limit(&self) -> usize {
+        self.inner.turns.limit()
     }
 
     /// Whether certificates are taken unseen, because [`super::Tls::insecure_skip_verify`] asks for it and an
@@ -173,14 +180,11 @@ impl Transport for Pool {
 impl Inner {
     /// A whole request: turn, login, answer; one renewal of the login, some repetitions of a conflict.
     async fn send(self: &Arc<Self>, request: &Request, deadline: Instant) -> Result<Response, Error> {
-        let _permit = if request.aside {
+        let turn = if request.aside {
             None
         } else {
-            // The semaphore is never closed, so only the time can be over.
-            let Ok(Ok(permit)) = timeout_at(deadline, self.permits.acquire()).await else {
-                return Err(self.timed_out(request, false));
-            };
-            Some(permit)
+            let turn = self.turns.take(deadline).await;
+            Some(turn.ok_or_else(|| self.timed_out(request, false))?)
         };
         let mut token = None;
         if request.authenticated {
@@ -192,7 +196,11 @@ impl Inner {
         let mut conflicts = 0;
         loop {
             let header = token.as_ref().and_then(|token| token.header());
+            let sent = Instant::now();
             let response = self.dispatch(request, header, deadline).await?;
+            if let Some(turn) = &turn {
+                turn.answered(kind_of(request), sent);
+            }
             match (response.status, &token) {
                 // The gate runs before everything else, so nothing was done and any request may be repeated. Either the
                 // token is no good any more, or the coordinator is starting and knows nobody: a probe tells, and
@@ -275,6 +283,7 @@ impl Inner {
 
     /// It answered that it is full, and maybe for how long.
     pub(super) fn full(&self, index: usize, told: Option<Duration>) {
+        self.turns.full();
         self.report(index, None, |balancer, now| balancer.full(index, told, now, rand::random()));
     }
 

@@ -27,7 +27,7 @@ pub struct Connection {
     /// How long a coordinator may be silent on a request before it is probed. Only if it doesn't answer the probe
     /// either does the request go elsewhere: slow answers are waited for.
     pub patience: Duration,
-    /// Most requests at the same time.
+    /// Most requests at the same time. Where more at once only take longer, fewer are sent ([`super::Pool::limit`]).
     pub max_concurrent: usize,
     /// Longest answer that is read, in bytes.
     pub max_answer: usize,

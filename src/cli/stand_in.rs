@@ -3,6 +3,7 @@
 use std::{
     fs,
     net::{IpAddr, SocketAddr},
+    num::NonZeroU32,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -57,6 +58,9 @@ pub(super) struct Args {
     /// How long a request waits before it is answered: `5ms`, `2s`.
     #[arg(long, value_name = "DURATION", default_value = "0ms", value_parser = duration)]
     delay: Duration,
+    /// How many requests all coordinators together work on at once, while others wait. Without it they work on all.
+    #[arg(long, value_name = "N")]
+    at_once: Option<NonZeroU32>,
     /// Whether credentials are asked for.
     #[arg(long, value_name = "BOOL", default_value_t = true, action = ArgAction::Set)]
     authentication: bool,
@@ -166,7 +170,14 @@ impl Args {
             String::new()
         });
         let tls = self.tls.tls(self.listen.ip())?;
-        Ok(Options { listen: self.listen, config, delay: self.delay, tls, faults: self.fail.clone() })
+        Ok(Options {
+            listen: self.listen,
+            config,
+            delay: self.delay,
+            at_once: self.at_once,
+            tls,
+            faults: self.fail.clone(),
+        })
     }
 }
 

@@ -17,6 +17,7 @@ pub mod installation;
 pub mod kube_arangodb;
 pub mod lease;
 pub mod level;
+pub mod limit;
 pub mod maintenance;
 pub mod name;
 pub mod plan;

@@ -2,6 +2,7 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
+    num::NonZeroU32,
     sync::Arc,
     time::Duration,
 };
@@ -27,6 +28,8 @@ pub struct Options {
     pub config: Config,
     /// How long a request waits before it is looked at.
     pub delay: Duration,
+    /// How many requests all coordinators together work on at once, while others wait; all of them without it.
+    pub at_once: Option<NonZeroU32>,
     /// TLS on every port; without it everything is in clear text.
     pub tls: Option<Tls>,
     /// Faults from the start.
@@ -40,6 +43,7 @@ impl Options {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             config,
             delay: Duration::ZERO,
+            at_once: None,
             tls: None,
             faults: Vec::new(),
         }
@@ -80,7 +84,7 @@ impl StandIn {
     ///
     /// An address can't be listened on, or the certificate can't be used.
     pub async fn start(options: Options) -> Result<Self> {
-        let Options { listen, mut config, delay, tls, faults } = options;
+        let Options { listen, mut config, delay, at_once, tls, faults } = options;
         let acceptor = tls.as_ref().map(Tls::acceptor).transpose()?;
         config.tls = tls.is_some();
         let coordinators = Coordinator::reserve(listen, config.coordinators())?;
@@ -88,7 +92,8 @@ impl StandIn {
         let addresses = addresses.collect();
         let mut model = Model::new(config);
         model.set_addresses(addresses);
-        let deployment = Arc::new(Deployment::new(coordinators, Shared::new(model, delay), acceptor));
+        let deployment =
+            Arc::new(Deployment::new(coordinators, Shared::new(model, delay, at_once), acceptor));
         let stand_in = Self { deployment };
         for rule in faults {
             let text = rule.to_string();

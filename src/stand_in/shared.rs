@@ -1,11 +1,14 @@
 //! What all connections share, and the way of one request through it: faults, model, log.
 
-use std::time::{Duration, Instant};
+use std::{
+    num::NonZeroU32,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use parking_lot::{Mutex, MutexGuard};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use super::{
     encoding::Unreadable,
@@ -26,8 +29,10 @@ pub(super) struct Shared {
     /// Told whenever the log has grown.
     logged: Notify,
     pub(super) faults: Mutex<Faults>,
-    /// How long every request waits before it is looked at.
+    /// How long the work on every request takes at least.
     delay: Duration,
+    /// How many are worked on at once; others wait in a row.
+    places: Semaphore,
 }
 
 /// What a connection does with a request.
@@ -72,9 +77,18 @@ pub(super) fn now() -> Now {
 }
 
 impl Shared {
-    pub(super) fn new(model: Model, delay: Duration) -> Self {
-        let replicas = Mutex::new(Replicas::new(model));
-        Self { replicas, log: Mutex::default(), logged: Notify::new(), faults: Mutex::default(), delay }
+    pub(super) fn new(model: Model, delay: Duration, at_once: Option<NonZeroU32>) -> Self {
+        let at_once = at_once.and_then(|at_once| usize::try_from(at_once.get()).ok());
+        Self {
+            replicas: Mutex::new(Replicas::new(model)),
+            log: Mutex::default(),
+            logged: Notify::new(),
+            faults: Mutex::default(),
+            delay,
+            places: Semaphore::new(
+                at_once.map_or(Semaphore::MAX_PERMITS, |at_once| at_once.min(Semaphore::MAX_PERMITS)),
+            ),
+        }
     }
 
     /// The log, which doesn't grow meanwhile.
@@ -109,6 +123,7 @@ impl Shared {
             fault: decision.name(),
         };
         let mut line = Line { shared: self, entry: Some(entry) };
+        let place = self.places.acquire().await;
         let delay = self.delay + decision.delay;
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
@@ -121,6 +136,7 @@ impl Shared {
         if let Some(takes) = done.as_ref().map(|done| done.takes).filter(|takes| !takes.is_zero()) {
             tokio::time::sleep(takes).await;
         }
+        drop(place);
         let Some(end) = &decision.end else { return sent(done, &mut line) };
         match end.fault {
             Fault::Hang => {

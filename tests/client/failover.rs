@@ -1,6 +1,9 @@
 //! No call fails while two of three coordinators work, and the third costs next to nothing.
 
-use std::time::{Duration, Instant};
+use std::{
+    num::NonZeroU32,
+    time::{Duration, Instant},
+};
 
 use arango_operator::{
     arango::{Client, DatabaseOptions, NewUser, Pool, UserChange},
@@ -163,4 +166,22 @@ async fn no_more_requests_than_allowed_are_under_way() {
         answer.unwrap();
     }
     assert!(began.elapsed() >= delay * 5, "twenty at four a time: {:?}", began.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_is_not_asked_more_at_once_than_it_gains_from() {
+    let (at_once, delay) = (NonZeroU32::new(6), Duration::from_millis(2));
+    let stand_in = StandIn::start(Options { at_once, delay, ..Options::cluster(3, ROOT) }).await.unwrap();
+    let mut connection = connection(&stand_in, root());
+    connection.max_concurrent = 64;
+    let pool = Pool::new(connection).unwrap();
+    assert_eq!(pool.limit(), 64);
+    let client = Client::new(pool.clone());
+    let asks = (0..64).map(async |_| {
+        for _ in 0..120 {
+            client.databases().await.unwrap();
+        }
+    });
+    join_all(asks).await;
+    assert!((4..=20).contains(&pool.limit()), "{}", pool.limit());
 }

@@ -189,7 +189,8 @@ pub struct Requests {
     #[serde(default = "thirty_seconds")]
     #[schemars(default = "thirty_seconds", length(max = 16), regex(pattern = DURATION))]
     pub timeout: String,
-    /// How many requests to the deployment may be under way at once. 32 if left out.
+    /// How many requests to the deployment may be under way at once, at most: where answers only take longer, fewer are.
+    /// 32 if left out.
     #[serde(default = "thirty_two")]
     #[schemars(default = "thirty_two", range(min = 1, max = 1024), extend("format" = "int32"))]
     pub max_concurrent: u32,

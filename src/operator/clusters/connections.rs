@@ -95,6 +95,11 @@ impl Connected {
         self.pool.coordinators()
     }
 
+    /// How many requests may be under way at once just now.
+    pub fn limit(&self) -> usize {
+        self.pool.limit()
+    }
+
     /// Whether every certificate is believed.
     pub fn is_unverified(&self) -> bool {
         self.pool.is_unverified()

@@ -32,6 +32,7 @@ pub struct Links {
     ages: Family<ClusterLabels, Seconds>,
     intervals: Family<ClusterLabels, Seconds>,
     changed: Family<ClusterLabels, Gauge>,
+    limits: Family<ClusterLabels, Gauge>,
     reachable: Family<CoordinatorLabels, Gauge>,
 }
 
@@ -56,6 +57,12 @@ impl Links {
             links.changed.clone(),
         );
         registry.register(
+            "arangodb_request_limit",
+            "How many requests to the deployment may be under way at once: as many as its answers show that it gains from, \
+             and never more than spec.requests.maxConcurrent",
+            links.limits.clone(),
+        );
+        registry.register(
             "coordinator_reachable",
             "1 if the coordinator works, as far as requests and probes have shown, else 0",
             links.reachable.clone(),
@@ -68,6 +75,7 @@ impl Links {
         self.ages.clear();
         self.intervals.clear();
         self.changed.clear();
+        self.limits.clear();
         self.reachable.clear();
     }
 
@@ -81,6 +89,7 @@ impl Links {
         self.intervals.get_or_create(&labels).set(connected.interval.as_secs_f64());
         let is_other = connected.server.standing().is_some_and(|standing| !Standing::is_accepted(&standing));
         self.changed.get_or_create(&labels).set(is_other.into());
+        self.limits.get_or_create(&labels).set(i64::try_from(connected.limit()).unwrap_or(i64::MAX));
         for state in connected.coordinators() {
             let labels = CoordinatorLabels {
                 arangocluster: arangocluster.clone(),
