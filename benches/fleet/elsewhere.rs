@@ -165,10 +165,10 @@ async fn beats(
     burst: impl Future<Output = Result<Duration>>,
 ) -> Result<(Vec<Times>, Duration)> {
     let mut all: Vec<_> = changers.iter().map(|_| Times::default()).collect();
-    let changes = changers.iter_mut().zip(&mut all).map(|(changer, times)| changer.at_its_beat(times));
+    let each = changers.iter_mut().zip(&mut all).map(|(changer, times)| changer.at_its_beat(times));
     let took = tokio::select! {
         took = burst => took?,
-        Err(error) = future::try_join_all(changes) => return Err(error),
+        Err(error) = future::try_join_all(each) => return Err(error),
     };
     Ok((all, took))
 }
@@ -241,7 +241,7 @@ impl Changer {
                     return Ok(());
                 }
             }
-            bail!("the watch of {} has ended", name)
+            bail!("the watch of {name} has ended")
         };
         timeout(PATIENCE, said).await.with_context(|| format!("{name} is not Ready"))?
     }
