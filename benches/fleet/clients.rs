@@ -30,7 +30,7 @@ pub(crate) struct Item {
     /// Index into [`KINDS`].
     pub(crate) kind: usize,
     pub(crate) name: String,
-    spec: Value,
+    pub(crate) spec: Value,
 }
 
 /// All objects: a triple after the other. Everything is removed with its resource, so each has a finalizer: the dearer case.
@@ -153,7 +153,7 @@ impl Clients {
     }
 }
 
-async fn create(api: &Api<DynamicObject>, item: &Item) -> Result<()> {
+pub(crate) async fn create(api: &Api<DynamicObject>, item: &Item) -> Result<()> {
     let object = DynamicObject::new(&item.name, &resource(item.kind)).data(json!({"spec": item.spec}));
     api.create(&PostParams::default(), &object).await?;
     Ok(())

@@ -47,7 +47,7 @@ pub(crate) async fn measure(
         }
         let begin = Instant::now();
         match part {
-            Part::Ceiling => {}
+            Part::Ceiling | Part::Elsewhere | Part::ElsewhereSlow | Part::ElsewhereDead => {}
             Part::Single => stage.singles().await?,
             Part::Burst => stage.burst().await?,
             Part::Resync => stage.resync().await?,

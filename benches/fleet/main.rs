@@ -8,6 +8,7 @@
 mod ceiling;
 mod clients;
 mod counts;
+mod elsewhere;
 mod figures;
 mod installations;
 mod life;
@@ -26,6 +27,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, ValueEnum};
+use elsewhere::Beside;
 use figures::Figures;
 use rig::Rig;
 use serde_json::Value;
@@ -126,6 +128,15 @@ enum Part {
     Change,
     /// All are deleted.
     Delete,
+    /// How long a change takes elsewhere during a burst of all: in another `ArangoCluster` with a deployment of its own, and in another
+    /// namespace that uses one of the burst's. One object each is changed at a steady beat, every 250 ms, the next change not
+    /// before the former is Ready; the time is from its write until the status that says so is seen. First on the
+    /// idle system. With a control plane of its own, as the two after it.
+    Elsewhere,
+    /// The same in another `ArangoCluster` while the burst's deployments take 200 ms for each request.
+    ElsewhereSlow,
+    /// The same while the burst's deployments don't answer: processes that stand still. It is over when all are created.
+    ElsewhereDead,
 }
 
 impl Part {
@@ -190,7 +201,14 @@ async fn measure(arguments: &Arguments, size: Size) -> Result<Value> {
                 .context("the ceiling takes too long")??;
             rig.stop().await?;
         }
-        if arguments.parts.iter().any(|part| *part != Part::Ceiling) {
+        for beside in Beside::ALL {
+            if arguments.parts.contains(&beside.part()) {
+                tokio::time::timeout(LIMIT, elsewhere::measure(arguments, size, beside, &mut figures))
+                    .await
+                    .context("changes elsewhere take too long")??;
+            }
+        }
+        if arguments.parts.iter().any(|part| Part::OF_A_LIFE.contains(part)) {
             let rig = Rig::start(arguments, size).await?;
             life::measure(rig, arguments, size, &mut figures).await?;
         }

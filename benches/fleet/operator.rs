@@ -7,13 +7,14 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use rustix::process::Signal;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
     time::{sleep, timeout},
 };
 
-use crate::process::{Memory, cpu, memory};
+use crate::process::{Memory, cpu, memory, signal};
 
 const START: Duration = Duration::from_secs(60);
 /// How long it may take to end: what is under way is finished.
@@ -98,8 +99,7 @@ impl Operator {
 
     /// Ends it as a rollout does.
     pub(crate) async fn end(&mut self) -> Result<()> {
-        let pid = rustix::process::Pid::from_raw(i32::try_from(self.pid()?)?).context("a process id")?;
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
+        signal(self.pid()?, Signal::TERM)?;
         timeout(END, self.process.wait()).await.context("the operator does not end")??;
         Ok(())
     }

@@ -3,6 +3,7 @@
 use std::{fs, time::Duration};
 
 use anyhow::{Context, Result};
+use rustix::process::{Pid, Signal, kill_process};
 
 /// What the kernel counts in, on every Linux.
 const TICKS_PER_SECOND: u64 = 100;
@@ -35,4 +36,10 @@ pub(crate) fn memory(pid: u32) -> Result<Memory> {
         Ok(kib / 1024.0)
     };
     Ok(Memory { resident: field("VmRSS:")?, peak: field("VmHWM:")? })
+}
+
+/// Sends a signal to a process of ours.
+pub(crate) fn signal(pid: u32, signal: Signal) -> Result<()> {
+    let pid = Pid::from_raw(i32::try_from(pid)?).context("a process id")?;
+    kill_process(pid, signal).with_context(|| format!("process {pid:?}"))
 }

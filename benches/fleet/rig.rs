@@ -15,6 +15,7 @@ use kube::{
     api::{ObjectMeta, Patch, PatchParams, PostParams},
     runtime::wait::{await_condition, conditions},
 };
+use rustix::process::Signal;
 use serde_json::json;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -40,6 +41,8 @@ pub(crate) struct Rig {
     pub(crate) client: Client,
     pub(crate) clients: Clients,
     stand_ins: Vec<StandIn>,
+    /// Namespace and name of each `ArangoCluster`.
+    connections: Vec<(String, String)>,
     http: reqwest::Client,
 }
 
@@ -61,24 +64,49 @@ impl Rig {
         .await?;
         let client = plane.client().await?;
         install(&client).await?;
-        let namespace = Namespace {
-            metadata: ObjectMeta { name: Some(NAMESPACE.into()), ..ObjectMeta::default() },
-            ..Namespace::default()
-        };
-        Api::all(client.clone()).create(&PostParams::default(), &namespace).await?;
         let mut clients = Vec::new();
         for _ in 0..arguments.clients {
             clients.push(plane.client().await?);
         }
         let http = reqwest::Client::builder().no_proxy().build()?;
-        let mut rig = Self { plane, client, clients: Clients::new(clients), stand_ins: Vec::new(), http };
-        rig.secret("prod-root", &[("username", "root"), ("password", ROOT_PASSWORD)]).await?;
-        rig.secret("passwords", &[("all", "one for all")]).await?;
+        let clients = Clients::new(clients);
+        let mut rig = Self { plane, client, clients, stand_ins: Vec::new(), connections: Vec::new(), http };
+        rig.namespace(NAMESPACE).await?;
         for n in 0..size.clusters {
-            let endpoints = rig.stand_in(arguments).await?;
-            rig.connect(n, &endpoints, n % arguments.installations).await?;
+            rig.deployment(arguments, NAMESPACE, n).await?;
         }
         Ok(rig)
+    }
+
+    /// Makes a namespace with the Secrets that a fleet needs.
+    pub(crate) async fn namespace(&self, name: &str) -> Result<()> {
+        let namespace = Namespace {
+            metadata: ObjectMeta { name: Some(name.into()), ..ObjectMeta::default() },
+            ..Namespace::default()
+        };
+        Api::all(self.client.clone()).create(&PostParams::default(), &namespace).await?;
+        self.secret(name, "prod-root", &[("username", "root"), ("password", ROOT_PASSWORD)]).await?;
+        self.secret(name, "passwords", &[("all", "one for all")]).await
+    }
+
+    /// Starts a deployment and declares the connection to it.
+    pub(crate) async fn deployment(
+        &mut self,
+        arguments: &Arguments,
+        namespace: &str,
+        n: usize,
+    ) -> Result<()> {
+        let endpoints = self.stand_in(arguments).await?;
+        self.connect(namespace, n, &endpoints, n % arguments.installations).await
+    }
+
+    /// The first deployments that were started stand still: who connects to them is kept waiting.
+    pub(crate) fn stop_answering(&self, deployments: usize) -> Result<()> {
+        for stand_in in self.stand_ins.iter().take(deployments) {
+            let pid = stand_in.process.id().context("the stand-in has ended")?;
+            process::signal(pid, Signal::STOP)?;
+        }
+        Ok(())
     }
 
     /// Starts a deployment and says where its coordinators are.
@@ -110,25 +138,26 @@ impl Rig {
         Ok(endpoints)
     }
 
-    async fn secret(&self, name: &str, values: &[(&str, &str)]) -> Result<()> {
+    async fn secret(&self, namespace: &str, name: &str, values: &[(&str, &str)]) -> Result<()> {
         let values = values.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let secret = Secret {
             metadata: ObjectMeta { name: Some(name.into()), ..ObjectMeta::default() },
             string_data: Some(values),
             ..Secret::default()
         };
-        Api::namespaced(self.client.clone(), NAMESPACE).create(&PostParams::default(), &secret).await?;
+        Api::namespaced(self.client.clone(), namespace).create(&PostParams::default(), &secret).await?;
         Ok(())
     }
 
-    async fn connect(&self, n: usize, endpoints: &[String], shard: usize) -> Result<()> {
+    async fn connect(&mut self, namespace: &str, n: usize, endpoints: &[String], shard: usize) -> Result<()> {
         let cluster: ArangoCluster = serde_json::from_value(json!({
             "apiVersion": "arango-operator.dev/v1alpha1",
             "kind": "ArangoCluster",
-            "metadata": {"name": cluster_name(n), "namespace": NAMESPACE, "labels": {LABEL: shard.to_string()}},
+            "metadata": {"name": cluster_name(n), "namespace": namespace, "labels": {LABEL: shard.to_string()}},
             "spec": {"endpoints": endpoints, "auth": {"secretRef": {"name": "prod-root"}}},
         }))?;
-        Api::namespaced(self.client.clone(), NAMESPACE).create(&PostParams::default(), &cluster).await?;
+        Api::namespaced(self.client.clone(), namespace).create(&PostParams::default(), &cluster).await?;
+        self.connections.push((namespace.to_owned(), cluster_name(n)));
         Ok(())
     }
 
@@ -143,10 +172,9 @@ impl Rig {
                     .any(|condition| condition.type_ == "Ready" && condition.status == ConditionStatus::True)
             })
         };
-        let api = Api::<ArangoCluster>::namespaced(self.client.clone(), NAMESPACE);
-        for n in 0..self.stand_ins.len() {
-            let name = cluster_name(n);
-            let ready = await_condition(api.clone(), &name, is_ready);
+        for (namespace, name) in &self.connections {
+            let api = Api::<ArangoCluster>::namespaced(self.client.clone(), namespace);
+            let ready = await_condition(api, name, is_ready);
             timeout(START, ready).await.with_context(|| format!("{name} is not Ready"))??;
         }
         Ok(())

@@ -23,7 +23,7 @@ const SILENCE: Duration = Duration::from_secs(120);
 /// What is read of a status.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Status {
+pub(crate) struct Status {
     observed_generation: Option<i64>,
     #[serde(default)]
     conditions: Vec<Condition>,
@@ -36,7 +36,8 @@ struct Condition {
     status: String,
 }
 
-type Seen = Object<NotUsed, Status>;
+/// An object with nothing but metadata and status.
+pub(crate) type Seen = Object<NotUsed, Status>;
 
 /// What is known of one object.
 #[derive(Debug, Clone, Copy)]
@@ -166,7 +167,8 @@ impl Table {
     }
 }
 
-fn is_ready(object: &Seen) -> bool {
+/// Whether it is Ready with the spec that it has.
+pub(crate) fn is_ready(object: &Seen) -> bool {
     let Some(status) = &object.status else { return false };
     status.observed_generation == object.metadata.generation
         && status.conditions.iter().any(|condition| condition.kind == "Ready" && condition.status == "True")

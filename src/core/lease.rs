@@ -49,7 +49,8 @@ impl Terms {
         (self.0 / 10).min(Duration::from_secs(1))
     }
 
-    /// The time of one request to the API server: what has no answer by then is tried again.
+    /// How long a request to the API server is alone: if it has no answer by then, it is made once more beside it. (What it is
+    /// made on may be a dead connection; an answer that is only late still counts.)
     pub fn patience(self) -> Duration {
         (self.0 / 5).min(Duration::from_secs(5))
     }
@@ -127,7 +128,7 @@ pub struct Candidate {
     me: String,
     terms: Terms,
     seen: Option<Seen>,
-    /// Writes that may be what the Lease says now: the last that was confirmed, and those after it without an answer.
+    /// Writes that may be what the Lease says now, or soon: the last that was confirmed, and those after it without an answer.
     attempts: Vec<Attempt>,
     holds: bool,
 }
@@ -148,8 +149,9 @@ impl Candidate {
         if let Some(lease) = found
             && let Some(attempt) = self.own(lease)
         {
-            // None of the others was taken, or ever will be: all of them wanted the version before this one.
-            self.attempts = vec![attempt];
+            // Those before it are not taken any more: they wanted an older version. Those after it wanted this one, and what
+            // was sent may arrive yet.
+            self.attempts.retain(|other| other.stamp >= attempt.stamp);
             return self.ours(attempt, &lease.version, now);
         }
         if self.holds {
@@ -185,8 +187,11 @@ impl Candidate {
         }
     }
 
-    /// A write begins. `stamp` is in it, and is none that was used before.
+    /// A write begins. `stamp` is in it, and is above all that were used before.
     pub fn writes(&mut self, stamp: i64, now: Duration) {
+        // What can't make it ours any more is forgotten, so that they don't grow without end.
+        let duration = self.terms.duration();
+        self.attempts.retain(|attempt| now < attempt.began + duration);
         self.attempts.push(Attempt { stamp, began: now });
     }
 

@@ -75,6 +75,30 @@ fn a_lost_answer_is_made_up_for_by_looking() {
 }
 
 #[test]
+fn a_write_that_arrives_after_a_look_that_did_not_show_it_is_ours_all_the_same() {
+    let mut me = Candidate::new("me", D);
+    me.writes(1, seconds(0.0));
+    assert_eq!(me.wrote(1, "1", seconds(0.5)), Step::Lead(seconds(8.0)));
+    me.writes(2, seconds(2.0));
+    me.writes(3, seconds(4.0));
+    assert_eq!(me.looked(Some(&lease("1", Some("me"), 1)), seconds(5.0)), Step::Lead(seconds(8.0)));
+    assert_eq!(me.looked(Some(&lease("2", Some("me"), 2)), seconds(6.0)), Step::Lead(seconds(10.0)));
+    // Somebody annotated the Lease as it was before, and the third was refused for that: that changes nothing.
+    assert_eq!(me.looked(Some(&lease("3", Some("me"), 2)), seconds(7.0)), Step::Lead(seconds(10.0)));
+}
+
+#[test]
+fn writes_without_an_answer_are_remembered_for_the_time_of_a_lease_and_no_longer() {
+    let mut me = Candidate::new("me", D);
+    for stamp in 0..1000 {
+        me.writes(stamp, Duration::from_secs(stamp.unsigned_abs()));
+    }
+    assert_eq!(me.attempts.len(), 10);
+    assert_eq!(me.looked(Some(&lease("1", Some("me"), 992)), seconds(999.0)), Step::Lead(seconds(1000.0)));
+    assert_eq!(me.attempts.len(), 8);
+}
+
+#[test]
 fn who_holds_it_no_longer_steps_down_and_says_why() {
     let holder = || {
         let mut me = Candidate::new("me", D);
@@ -132,6 +156,8 @@ struct Luck {
     back: f64,
     arrives: bool,
     answered: bool,
+    /// Whether, without an answer for a while, the process goes on beside it.
+    beside: bool,
     /// How long the process does nothing afterwards.
     pause: f64,
 }
@@ -140,13 +166,16 @@ fn luck() -> impl Strategy<Value = Luck> {
     let way = prop_oneof![8 => 0.0..0.5_f64, 1 => 0.0..30.0_f64];
     let pause = prop_oneof![8 => 0.1..2.5_f64, 1 => 0.1..30.0_f64];
     let mostly = || prop_oneof![6 => Just(true), 1 => Just(false)];
-    (way.clone(), way, mostly(), mostly(), pause).prop_map(|(there, back, arrives, answered, pause)| Luck {
-        there,
-        back,
-        arrives,
-        answered,
-        pause,
-    })
+    (way.clone(), way, mostly(), mostly(), any::<bool>(), pause).prop_map(
+        |(there, back, arrives, answered, beside, pause)| Luck {
+            there,
+            back,
+            arrives,
+            answered,
+            beside,
+            pause,
+        },
+    )
 }
 
 /// A process with a clock that began anywhere and runs at a speed of its own.
@@ -283,6 +312,8 @@ fn play(processes: &[Process], releases: bool) -> usize {
                     // It gives up waiting, and after a write that may have been taken it looks.
                     process.version = None;
                     put(&mut events, at + 2.0 + luck.pause, who, Event::Turn);
+                } else if luck.beside && luck.there + luck.back > 2.0 {
+                    put(&mut events, at + 2.0, who, Event::Turn);
                 }
             }
             Event::Arrives(request, luck) => {
@@ -373,7 +404,7 @@ proptest! {
 #[test]
 #[should_panic(expected = "process 0")]
 fn the_model_shows_two_that_believe_where_clocks_differ_by_more_than_the_margin() {
-    let calm = Luck { there: 0.1, back: 0.1, arrives: true, answered: true, pause: 1.0 };
+    let calm = Luck { there: 0.1, back: 0.1, arrives: true, answered: true, beside: false, pause: 1.0 };
     let slow = Process { offset: 0.0, speed: 0.5, lucks: vec![calm, Luck { pause: 40.0, ..calm }] };
     let fast = Process { offset: 0.0, speed: 2.0, lucks: vec![calm; 30] };
     play(&[slow, fast], false);
@@ -382,7 +413,7 @@ fn the_model_shows_two_that_believe_where_clocks_differ_by_more_than_the_margin(
 #[test]
 fn in_the_model_the_lease_changes_hands() {
     // Else the law above would hold for want of anybody who leads.
-    let calm = Luck { there: 0.1, back: 0.1, arrives: true, answered: true, pause: 1.0 };
+    let calm = Luck { there: 0.1, back: 0.1, arrives: true, answered: true, beside: false, pause: 1.0 };
     let stopped = Luck { pause: 40.0, ..calm };
     let lost = Luck { answered: false, ..calm };
     let process = |offset, lucks: Vec<Luck>| Process { offset, speed: 1.0, lucks };

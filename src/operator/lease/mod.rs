@@ -1,9 +1,12 @@
 //! The Lease: read, taken, renewed, released. What to do next is decided by [`crate::core::lease`].
 
 pub mod gate;
+#[cfg(test)]
+mod tests;
 
 use std::{sync::Arc, time::Duration};
 
+use futures::{StreamExt, stream::FuturesUnordered};
 use jiff::Timestamp;
 use k8s_openapi::{
     api::coordination::v1::{Lease, LeaseSpec},
@@ -144,8 +147,9 @@ impl Elector {
 
     /// Reads the Lease. Nothing if there is no answer.
     async fn look(&mut self) -> Option<Step> {
-        let answer = timeout(self.terms.patience(), self.api.get_opt(&self.name)).await;
-        match answer {
+        let (api, name) = (&self.api, &self.name);
+        let asked = first(self.terms.patience(), || api.get_opt(name));
+        match timeout(self.terms.validity(), asked).await {
             Ok(Ok(found)) => {
                 self.went_well();
                 self.lead.has_looked();
@@ -162,23 +166,13 @@ impl Elector {
 
     /// Writes that the lease is ours. Nothing if there is no answer, or somebody else wrote in between.
     async fn write(&mut self, precondition: Precondition) -> Option<Step> {
-        let now = Timestamp::now().as_microsecond();
-        // Tells this write from all others of ours, whatever was done to the clock.
-        self.stamp = now.max(self.stamp + 1);
-        let stamp = self.stamp;
-        let lease = self.record(&precondition);
-        let api = &self.api;
-        self.candidate.writes(stamp, clock());
-        let parameters = PostParams::default();
-        let written = async {
-            match precondition {
-                Precondition::Absent => api.create(&parameters, &lease).await,
-                Precondition::Version(_) => api.replace(&self.name, &parameters, &lease).await,
-            }
-        };
-        match timeout(self.terms.patience(), written).await {
-            Ok(Ok(written)) => {
+        let (patience, limit, began) = (self.terms.patience(), self.terms.validity(), clock());
+        // Of several writes under way one is taken at most: all of them want the same version.
+        let written = first(patience, || self.attempt(precondition.clone()));
+        match timeout(limit, written).await {
+            Ok(Ok((stamp, written))) => {
                 crash::at(Point::LeaseTaken);
+                debug!(lease = self.name, millis = clock().saturating_sub(began).as_millis(), "written");
                 self.went_well();
                 let step =
                     self.candidate.wrote(stamp, &written.resource_version().unwrap_or_default(), clock());
@@ -194,8 +188,35 @@ impl Elector {
         }
     }
 
-    /// Nobody holds it any more, if it was ours.
+    /// Begins a write. It tells its stamp, by which it is known.
+    fn attempt(
+        &mut self,
+        precondition: Precondition,
+    ) -> impl Future<Output = kube::Result<(i64, Lease)>> + use<> {
+        let now = Timestamp::now().as_microsecond();
+        // Tells this write from all others of ours, whatever was done to the clock.
+        self.stamp = now.max(self.stamp + 1);
+        let stamp = self.stamp;
+        let lease = self.record(&precondition);
+        self.candidate.writes(stamp, clock());
+        let (api, name) = (self.api.clone(), self.name.clone());
+        async move {
+            let parameters = PostParams::default();
+            let written = match precondition {
+                Precondition::Absent => api.create(&parameters, &lease).await?,
+                Precondition::Version(_) => api.replace(&name, &parameters, &lease).await?,
+            };
+            Ok((stamp, written))
+        }
+    }
+
+    /// Nobody holds it any more, if it was ours. Whoever waits takes it at its end if that can't be said.
     async fn release(&mut self) {
+        let limit = self.terms.validity();
+        let _ = timeout(limit, self.try_to_release()).await;
+    }
+
+    async fn try_to_release(&mut self) {
         for _ in 0..RELEASES_MAX {
             if !self.candidate.may_hold() || !matches!(self.look().await, Some(Step::Lead(_))) {
                 return;
@@ -205,8 +226,8 @@ impl Elector {
                 spec.holder_identity = None;
             }
             let parameters = PostParams::default();
-            let released = self.api.replace(&self.name, &parameters, &lease);
-            if let Ok(Ok(_)) = timeout(self.terms.patience(), released).await {
+            let release = || self.api.replace(&self.name, &parameters, &lease);
+            if first(self.terms.patience(), release).await.is_ok() {
                 info!(identity = self.me, lease = self.name, "the lease is released");
                 return;
             }
@@ -263,6 +284,32 @@ impl Elector {
             warn!(lease = self.name, %error, "the Lease could not be {what}: {remedy}");
         }
         None
+    }
+}
+
+/// Asks, and asks once more beside it whenever nothing has come for as long as `patience`: of a server that is slow the
+/// answer is waited for, and if a connection is dead the next one is asked on another. Tells the first success, or the
+/// failure after which nothing is under way any more.
+async fn first<T, F: Future<Output = kube::Result<T>>>(
+    patience: Duration,
+    mut ask: impl FnMut() -> F,
+) -> kube::Result<T> {
+    let mut asked = FuturesUnordered::new();
+    loop {
+        asked.push(ask());
+        let next = sleep(backoff::jitter(patience, rand::random()));
+        let answer = async {
+            while let Some(answer) = asked.next().await {
+                if answer.is_ok() || asked.is_empty() {
+                    return answer;
+                }
+            }
+            std::future::pending().await
+        };
+        tokio::select! {
+            answer = answer => return answer,
+            () = next => {}
+        }
     }
 }
 
