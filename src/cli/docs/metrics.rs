@@ -12,6 +12,7 @@ pub const LABELS: &[(&str, &[&str])] = &[
     ("comparison_interval_seconds", &["arangocluster"]),
     ("coordinator_reachable", &["arangocluster", "coordinator"]),
     ("deployment_changed", &["arangocluster"]),
+    ("arangodb_request_limit", &["arangocluster"]),
     ("drift_found", &["kind"]),
     ("drift_repaired", &["kind"]),
     ("kubernetes_writes", &["kind", "what"]),

@@ -4,7 +4,6 @@ use std::{
 };
 
 use proptest::prelude::*;
-use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
 use super::*;
 
@@ -22,7 +21,7 @@ struct Server {
 struct Run {
     server: Server,
     limiter: Limiter,
-    random: SmallRng,
+    random: u64,
     now: f64,
     /// How many wait for the limiter whenever there is room.
     demand: usize,
@@ -48,7 +47,7 @@ impl Run {
         Self {
             server,
             limiter: Limiter::new(allowed),
-            random: SmallRng::seed_from_u64(seed),
+            random: seed,
             now: 0.0,
             demand,
             under_way: 0,
@@ -60,6 +59,15 @@ impl Run {
         }
     }
 
+    /// From 0 to 1, by the generator that is known as `SplitMix64`.
+    fn draw(&mut self) -> f64 {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.random;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        f64::from(u32::try_from((z ^ (z >> 31)) >> 32).unwrap_or(0)) / 2_f64.powi(32)
+    }
+
     /// Until so many more are answered; what share that is of what the server could do, and the limit in the middle.
     fn run(&mut self, answers: usize) -> (f64, usize) {
         let (began, until) = (self.now, self.answered + answers);
@@ -68,12 +76,12 @@ impl Run {
             while self.under_way < self.limiter.limit().min(self.demand) {
                 self.under_way += 1;
                 let ticket = self.limiter.begin(self.under_way);
-                let kind = self.random.random_range(0..2);
+                let kind = usize::from(self.draw() < 0.5);
                 self.waiting.push_back(Request { ticket, kind, began: self.now });
             }
             while self.working.len() < self.server.knee {
                 let Some(request) = self.waiting.pop_front() else { break };
-                let part = 1.0 + self.server.spread * self.random.random_range(-1.0..1.0);
+                let part = 1.0 + self.server.spread * (2.0 * self.draw() - 1.0);
                 let at = self.now + self.server.kinds[request.kind] * part;
                 self.working.push(Reverse((nanos(at), self.requests.len())));
                 self.requests.push(Some(request));

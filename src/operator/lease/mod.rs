@@ -287,8 +287,14 @@ impl Elector {
     }
 }
 
+/// Whether a failure says nothing about the others that are under way: there was no answer at all. A refusal is an answer, and
+/// a conflict may even say that an earlier one was taken, whose own answer never comes.
+fn is_silence(error: &kube::Error) -> bool {
+    !matches!(error, kube::Error::Api(_))
+}
+
 /// Asks, and asks once more beside it whenever nothing has come for as long as `patience`: of a server that is slow the
-/// answer is waited for, and if a connection is dead the next one is asked on another. Tells the first success, or the
+/// answer is waited for, and if a connection is dead the next one is asked on another. Tells the first answer, or the
 /// failure after which nothing is under way any more.
 async fn first<T, F: Future<Output = kube::Result<T>>>(
     patience: Duration,
@@ -300,7 +306,7 @@ async fn first<T, F: Future<Output = kube::Result<T>>>(
         let next = sleep(backoff::jitter(patience, rand::random()));
         let answer = async {
             while let Some(answer) = asked.next().await {
-                if answer.is_ok() || asked.is_empty() {
+                if asked.is_empty() || !matches!(answer, Err(ref error) if is_silence(error)) {
                     return answer;
                 }
             }

@@ -1,7 +1,7 @@
 //! The Lease of an API server that takes its time.
 
 use http::{Method, Request, Response, StatusCode};
-use kube::client::Body;
+use kube::{client::Body, core::Status};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::{oneshot, watch};
@@ -140,6 +140,14 @@ async fn a_failure_tells_nothing_as_long_as_another_answer_may_come() {
         asks.remove(1).send(Ok(1)).unwrap();
     });
     assert_eq!(answer.await.unwrap(), 1);
+    let refused = answered(3, |mut asks| {
+        let conflict = Status::failure("taken", "Conflict").with_code(409).boxed();
+        asks.remove(2).send(Err(kube::Error::Api(conflict))).unwrap();
+    });
+    assert!(
+        refused.await.is_err(),
+        "but a refusal is an answer: the first may have been taken, and its answer lost"
+    );
     let all_fail = first(Duration::from_secs(60), || std::future::ready(failure())).await;
     assert!(all_fail.is_err(), "and at once where nothing is under way");
 }
