@@ -117,6 +117,7 @@ impl Storm<'_> {
     pub(crate) fn nothing_forbidden(&mut self) -> Result<(), String> {
         let log = self.server.take_requests();
         self.report.requests += log.len() as u64;
+        self.replicas.note(&log);
         // Those two are met by every request in their time, and are counted when they begin.
         let hit = log.iter().filter_map(|entry| entry.fault).filter(|name| !LASTING.contains(name));
         hit.for_each(|name| self.report.fault(name, 1));
@@ -141,7 +142,9 @@ impl Storm<'_> {
         let path = entry.path.strip_prefix("/_db/_system").unwrap_or(&entry.path);
         let path = path.split('?').next().unwrap_or_default();
         let parts: Vec<_> = path.trim_start_matches('/').split('/').collect();
-        if parts.iter().any(|part| THEIRS.contains(part) || THEM.contains(part)) {
+        let revoked = entry.method == Method::DELETE
+            && matches!(parts[..], ["_api", "user", user, "database", _] if named(user).is_some_and(Object::revokes));
+        if !revoked && parts.iter().any(|part| THEIRS.contains(part) || THEM.contains(part)) {
             return Err(format!("a request about what is not ours: {entry:?}"));
         }
         let ["_api", "database" | "user", name] = parts[..] else { return Ok(()) };
@@ -167,6 +170,7 @@ impl Storm<'_> {
             sleep(Duration::from_millis(100)).await;
         }
         let took = begun.elapsed();
+        self.replicas.one_at_a_time()?;
         self.report.calms += 1;
         if took > self.report.longest_calm {
             self.report.longest_calm = took;
@@ -292,7 +296,12 @@ impl Storm<'_> {
             for user in &self.model.granted {
                 let grants = model.grants(&user.name());
                 let kept = grants.and_then(|grants| grants.get(THEIRS[0])).and_then(|row| row.level);
-                if kept != Some(state::Level::Ro) {
+                let is_right = if user.revokes() {
+                    kept.is_none() || !self.model.acts_on(*user)
+                } else {
+                    kept == Some(state::Level::Ro)
+                };
+                if !is_right {
                     return Some(format!("the right of {} that nobody declares is {kept:?}", user.name()));
                 }
             }

@@ -248,7 +248,7 @@ impl Draw {
                 }
             }
             25..=28 => Step::Fill(place, n),
-            29 => Step::Grant(n),
+            29 => Step::Grant(self.of(&[n, 3])),
             30..=31 => Step::ByHand(Object::Row(place, n, other), ByHand::Level(level)),
             32 => Step::ByHand(Object::User(place, n), self.of(&[ByHand::Password, ByHand::Gone])),
             _ => Step::Wait(self.0.random_range(50..1500)),

@@ -34,6 +34,8 @@ pub(crate) struct Setup {
     pub(crate) log: PathBuf,
     /// To take the Lease of one that was killed away, which would be waited for.
     pub(crate) client: Client,
+    /// What it calls itself, if it is one of several: another one takes the Lease then.
+    pub(crate) identity: Option<String>,
 }
 
 /// Where the Lease is.
@@ -97,9 +99,11 @@ async fn keep(
     ends: Arc<Mutex<BTreeMap<String, u64>>>,
 ) {
     loop {
-        let leases: Api<Lease> = Api::namespaced(setup.client.clone(), LEASES);
-        let parameters = DeleteParams::default();
-        drop(timeout(PAUSE * 2, leases.delete(&setup.namespaces[0], &parameters)).await);
+        if setup.identity.is_none() {
+            let leases: Api<Lease> = Api::namespaced(setup.client.clone(), LEASES);
+            let parameters = DeleteParams::default();
+            drop(timeout(PAUSE * 2, leases.delete(&setup.namespaces[0], &parameters)).await);
+        }
         let (mut operator, _guard) = start(&setup);
         loop {
             tokio::select! {
@@ -141,6 +145,7 @@ fn start(setup: &Setup) -> (Child, Child) {
         .arg("run")
         .args(setup.namespaces.iter().flat_map(|namespace| ["--namespace", namespace]))
         .args(["--lease-namespace", LEASES, "--lease-name", &setup.namespaces[0], "--lease-duration", "6s"])
+        .args(setup.identity.iter().flat_map(|identity| ["--identity", identity]))
         .args(["--health-addr", "127.0.0.1:0", "--metrics-addr", "127.0.0.1:0"])
         .env_clear()
         .env("KUBECONFIG", &setup.kubeconfig)

@@ -7,6 +7,7 @@
 //! | variable | |
 //! | --- | --- |
 //! | `STORM_SEED` | this seed alone |
+//! | `STORM_REPLICAS` | so many replicas of the operator (1) |
 //! | `STORM_STEPS` | so many steps in each storm |
 //! | `STORM_KILLS`, `STORM_MINUTES` | storms with new seeds until the operator was killed so often, for that long at most |
 //! | `STORM_REPLAY` | the steps of that file, as they are printed when a storm fails |
@@ -27,6 +28,7 @@ mod generate;
 mod keeper;
 mod model;
 mod proxy;
+mod replicas;
 mod report;
 mod shrink;
 mod step;
@@ -64,6 +66,8 @@ use self::{
 
 /// How long a storm is where nobody says.
 const STEPS: usize = 60;
+/// The same with several replicas, where each kill takes as long as a Lease.
+const STEPS_OF_REPLICAS: usize = 40;
 /// Longer than any step's own limits.
 const STEP: Duration = Duration::from_secs(300);
 /// How much of the operator's log is shown with a failure.
@@ -81,8 +85,13 @@ struct Violation {
 }
 
 /// Carries the steps out. Tells the figures, and what was violated.
-async fn carry_out(plane: &mut ControlPlane, seed: u64, steps: &[Step]) -> (Report, Option<Violation>) {
-    let mut storm = match Storm::prepare(plane, seed).await {
+async fn carry_out(
+    plane: &mut ControlPlane,
+    seed: u64,
+    replicas: usize,
+    steps: &[Step],
+) -> (Report, Option<Violation>) {
+    let mut storm = match Storm::prepare(plane, seed, replicas).await {
         Ok(storm) => storm,
         Err(what) => return (Report::default(), Some(Violation { after: 0, what })),
     };
@@ -111,9 +120,9 @@ async fn carry_out(plane: &mut ControlPlane, seed: u64, steps: &[Step]) -> (Repo
 }
 
 /// The same; a failure is made shorter, and told in a way in which it can be repeated.
-async fn holds(plane: &mut ControlPlane, seed: u64, steps: &[Step]) -> Report {
-    eprintln!("a storm of {} steps", steps.len());
-    let (report, violation) = carry_out(plane, seed, steps).await;
+async fn holds(plane: &mut ControlPlane, seed: u64, replicas: usize, steps: &[Step]) -> Report {
+    eprintln!("STORM_SEED={seed} STORM_STEPS={} STORM_REPLICAS={replicas}", steps.len());
+    let (report, violation) = carry_out(plane, seed, replicas, steps).await;
     eprintln!("{report}");
     let Some(Violation { after, what }) = violation else { return report };
     eprintln!("VIOLATED after {after} steps: {what}");
@@ -141,7 +150,7 @@ async fn holds(plane: &mut ControlPlane, seed: u64, steps: &[Step]) -> Report {
     let shorter = shrink::shrink(steps, &sorts, until, async |steps| {
         let mut steps = steps.to_vec();
         steps.push(Step::Calm);
-        carry_out(plane, seed, &steps).await.1.is_some()
+        carry_out(plane, seed, replicas, &steps).await.1.is_some()
     })
     .await;
     panic!(
@@ -166,7 +175,7 @@ async fn plane() -> MutexGuard<'static, ControlPlane> {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_may_never_happen_is_seen_when_it_happens() {
     let mut plane = plane().await;
-    let mut storm = Storm::prepare(&mut plane, 0).await.unwrap();
+    let mut storm = Storm::prepare(&mut plane, 0, 1).await.unwrap();
     let shop = Object::Database(Place::Own, 0);
     let row = Row { access: Level::Rw, collections: None, policy: Policy::Delete };
     let user = User { generated: false, active: true, team: 0, policy: Policy::Delete };
@@ -216,9 +225,10 @@ async fn what_may_never_happen_is_seen_when_it_happens() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_falls_nothing_is_lost_nothing_is_stuck_and_what_is_declared_is_there() {
     let mut plane = plane().await;
+    let replicas = number("STORM_REPLICAS").map_or(1, |replicas| usize::try_from(replicas).unwrap());
     if let Ok(file) = env::var("STORM_REPLAY") {
         let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file}: {error}"));
-        holds(&mut plane, 0, &step::read(&text).unwrap()).await;
+        holds(&mut plane, 0, replicas, &step::read(&text).unwrap()).await;
         return;
     }
     let steps = number("STORM_STEPS").map_or(STEPS, |steps| usize::try_from(steps).unwrap());
@@ -231,8 +241,7 @@ async fn whatever_falls_nothing_is_lost_nothing_is_stuck_and_what_is_declared_is
     let mut all = Report::default();
     let mut storms = 0;
     while let Some(seed) = (!seeds.is_empty()).then(|| seeds.remove(0)) {
-        eprintln!("STORM_SEED={seed} STORM_STEPS={steps}");
-        all.add(&holds(&mut plane, seed, &generate::steps(seed, steps)).await);
+        all.add(&holds(&mut plane, seed, replicas, &generate::steps(seed, steps)).await);
         storms += 1;
         let is_enough = kills.is_none_or(|kills| all.kills() >= kills);
         let is_over =
@@ -245,4 +254,15 @@ async fn whatever_falls_nothing_is_lost_nothing_is_stuck_and_what_is_declared_is
     if let Some(kills) = kills.filter(|_| until.is_none()) {
         assert!(all.kills() >= kills);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_three_replicas_never_two_are_at_work_whatever_falls() {
+    if env::var_os("STORM_REPLAY").is_some() || env::var_os("STORM_REPLICAS").is_some() {
+        return;
+    }
+    let mut plane = plane().await;
+    let seed = number("STORM_SEED").unwrap_or_else(generate::any_seed);
+    let report = holds(&mut plane, seed, 3, &generate::steps(seed, STEPS_OF_REPLICAS)).await;
+    assert!(report.kills() == 0 || report.hands > 0, "whoever was killed was followed by another one");
 }

@@ -21,6 +21,8 @@ pub(crate) struct Report {
     pub(crate) anywhere: u64,
     /// Everything else that went wrong: how many requests or processes it hit.
     pub(crate) faults: BTreeMap<String, u64>,
+    /// How often another replica went on.
+    pub(crate) hands: u64,
     /// How operators ended by themselves.
     pub(crate) ends: BTreeMap<String, u64>,
 }
@@ -55,6 +57,7 @@ impl Report {
         self.requests += other.requests;
         self.took += other.took;
         self.anywhere += other.anywhere;
+        self.hands += other.hands;
         for (mine, others) in [
             (&mut self.between, &other.between),
             (&mut self.faults, &other.faults),
@@ -91,6 +94,9 @@ impl fmt::Display for Report {
         writeln!(f, "  {:>5} {:<30} killed anywhere", self.anywhere, "")?;
         for (name, count) in &self.faults {
             writeln!(f, "  {count:>5} {:<30} {name}", "")?;
+        }
+        if self.hands > 0 {
+            writeln!(f, "  {:>5} {:<30} times another replica went on", self.hands, "")?;
         }
         for (how, count) in &self.ends {
             writeln!(f, "  {count:>5} {:<30} ended by itself: {how}", "")?;

@@ -199,6 +199,11 @@ impl Object {
         place
     }
 
+    /// Whether it is the user from whom rights are taken that nobody declares.
+    pub(crate) fn revokes(self) -> bool {
+        self == Self::User(Place::Own, 3)
+    }
+
     pub(crate) fn kind(self) -> &'static str {
         match self {
             Self::Database(..) => "ArangoDatabase",

@@ -12,7 +12,6 @@ use arango_operator::{
 };
 use k8s_openapi::{api::coordination::v1::Lease, apimachinery::pkg::apis::meta::v1::MicroTime};
 use kube::{Api, Client, api::PostParams};
-use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
@@ -22,9 +21,10 @@ use tokio::{
 
 use crate::{
     check::Theirs,
-    keeper::{Keeper, LEASES, Setup},
+    keeper::{LEASES, Setup},
     model::Model,
     proxy::Proxy,
+    replicas::Replicas,
     report::Report,
     step::{At, ByHand, Object, Place, Step},
     user::again,
@@ -45,8 +45,7 @@ pub(crate) struct Storm<'a> {
     pub(crate) report: Report,
     pub(crate) theirs: Theirs,
     proxy: Proxy,
-    keeper: Keeper,
-    keeping: JoinHandle<()>,
+    pub(crate) replicas: Replicas,
     /// Of each place.
     namespaces: [String; 2],
     /// How often each user's password was changed.
@@ -71,8 +70,12 @@ pub(crate) fn now() -> f64 {
 }
 
 impl<'a> Storm<'a> {
-    /// A deployment with what is not ours, two namespaces with a connection, and an operator for both.
-    pub(crate) async fn prepare(plane: &'a mut ControlPlane, seed: u64) -> Result<Self, String> {
+    /// A deployment with what is not ours, two namespaces with a connection, and an operator for both, in so many replicas.
+    pub(crate) async fn prepare(
+        plane: &'a mut ControlPlane,
+        seed: u64,
+        replicas: usize,
+    ) -> Result<Self, String> {
         static STORMS: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let number = STORMS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let client = plane.client().await.unwrap();
@@ -89,9 +92,10 @@ impl<'a> Storm<'a> {
             namespaces: namespaces.to_vec(),
             log: folder.path().join("operator.log"),
             client: client.clone(),
+            identity: None,
         };
         let theirs = Theirs::make(&server);
-        let (keeper, keeping) = Keeper::start(setup);
+        let replicas = Replicas::start(replicas, &client, &setup);
         let mut storm = Self {
             plane,
             client,
@@ -100,8 +104,7 @@ impl<'a> Storm<'a> {
             report: Report { seed, ..Report::default() },
             theirs,
             proxy,
-            keeper,
-            keeping,
+            replicas,
             namespaces,
             passwords: std::collections::BTreeMap::new(),
             wishes: 0,
@@ -220,9 +223,9 @@ impl<'a> Storm<'a> {
             }
             Step::Kill(at) => self.kill(at).await,
             Step::Stop(millis) => {
-                self.keeper.signal(Signal::STOP).await;
+                self.replicas.stop_leader().await;
                 sleep(Duration::from_millis(*millis)).await;
-                self.keeper.signal(Signal::CONT).await;
+                self.replicas.go_on().await;
                 self.report.fault("operator stopped and continued", 1);
             }
             Step::Clock(seconds) => {
@@ -260,13 +263,14 @@ impl<'a> Storm<'a> {
 
     async fn kill(&mut self, at: &At) {
         self.disarm().await;
-        let keeper = self.keeper.clone();
+        // Who leads when the request comes, which may be another one than now.
+        let leader = self.replicas.leader();
         let phase = |of: &str, method: &str, what: &str, done: bool| {
             format!("{of} {method} {what}, {}", if done { "done" } else { "not done" })
         };
         self.armed = Some(match at {
             At::Once => {
-                keeper.kill().await;
+                leader.kill().await;
                 self.report.anywhere += 1;
                 return;
             }
@@ -279,7 +283,7 @@ impl<'a> Storm<'a> {
                     while server.fault_hits(fault) == Some(0) {
                         sleep(Duration::from_millis(5)).await;
                     }
-                    keeper.kill().await;
+                    leader.kill().await;
                     drop(server.remove_fault(fault).await);
                 });
                 Armed { phase: phase("ArangoDB", method, path, *done), killed, fault: Some(fault) }
@@ -288,7 +292,7 @@ impl<'a> Storm<'a> {
                 let trap = self.proxy.set_trap(method, what, *done);
                 let killed = tokio::spawn(async move {
                     trap.sprung().await;
-                    keeper.kill().await;
+                    leader.kill().await;
                 });
                 Armed { phase: phase("Kubernetes", method, what, *done), killed, fault: None }
             }
@@ -318,13 +322,13 @@ impl<'a> Storm<'a> {
             self.server.start_coordinator(index).await.map_err(|error| error.to_string())?;
         }
         self.proxy.clear();
-        self.keeper.signal(Signal::CONT).await;
+        self.replicas.go_on().await;
         Ok(())
     }
 
     /// Nobody acts any more.
-    pub(crate) async fn operator_ends(&self) {
-        self.keeper.end().await;
+    pub(crate) async fn operator_ends(&mut self) {
+        self.replicas.end().await;
     }
 
     /// Ends what is left of it. Tells the figures.
@@ -335,15 +339,15 @@ impl<'a> Storm<'a> {
         if let Some(hits) = self.report.faults.get_mut("hang") {
             *hits = hits.saturating_sub(self.report.hung);
         }
-        self.keeper.end().await;
-        drop(self.keeping.await);
+        self.replicas.end().await;
         self.proxy.end();
         let (troubles, cut) = self.proxy.hits();
         for (trouble, hits) in troubles {
             self.report.fault(&format!("API server: {trouble:?}"), hits);
         }
         self.report.fault("API server: watch cut", cut);
-        self.report.ends = self.keeper.ends();
+        self.report.hands = self.replicas.changes_of_hands();
+        self.report.ends = self.replicas.ends();
         self.report.took = self.begun.elapsed();
         self.report
     }

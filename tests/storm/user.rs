@@ -79,6 +79,9 @@ impl Storm<'_> {
                 } else {
                     spec["password"] = json!({"secretRef": {"name": "passwords", "key": name}});
                 }
+                if object.revokes() {
+                    spec["undeclaredPermissions"] = json!("Revoke");
+                }
                 self.declare(object, spec).await?;
                 self.model.users.insert(object, user);
             }
